@@ -1,0 +1,227 @@
+//! Reading pictures from files, streams and bytes.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use super::decode;
+use super::error::{CaptureError, Reason};
+use crate::frame::{Frame, Source};
+
+/// The most bytes a picture file may have: 256 MiB.
+pub const MAX_FILE_BYTES: u64 = 256 << 20;
+
+/// Loads the picture at `path`.
+///
+/// # Errors
+/// Whatever keeps it from becoming a frame: see [`Reason`].
+pub fn load(path: &Path) -> Result<Frame, CaptureError> {
+    let source = Source::File(path.to_owned());
+    match read_file(path) {
+        Ok(bytes) => load_bytes(source, &bytes),
+        Err(reason) => Err(CaptureError::new(&source, reason)),
+    }
+}
+
+/// Loads a picture from a stream, such as the standard input, reading to its end.
+///
+/// # Errors
+/// Whatever keeps it from becoming a frame: see [`Reason`].
+pub fn load_reader(source: Source, reader: impl Read) -> Result<Frame, CaptureError> {
+    match read_bounded(reader, 0, MAX_FILE_BYTES) {
+        Ok(bytes) => load_bytes(source, &bytes),
+        Err(reason) => Err(CaptureError::new(&source, reason)),
+    }
+}
+
+/// Loads a picture from the bytes of a picture file.
+///
+/// # Errors
+/// Whatever keeps them from becoming a frame: see [`Reason`].
+pub fn load_bytes(source: Source, bytes: &[u8]) -> Result<Frame, CaptureError> {
+    match decode::decode(bytes) {
+        Ok(pixels) => Ok(Frame::new(pixels, source)),
+        Err(reason) => Err(CaptureError::new(&source, reason)),
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, Reason> {
+    let file = File::open(path).map_err(|error| {
+        // Some systems call opening a folder a lack of permission.
+        if path.is_dir() {
+            Reason::IsFolder
+        } else {
+            Reason::from(error)
+        }
+    })?;
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(Reason::IsFolder);
+    }
+    if metadata.len() > MAX_FILE_BYTES {
+        return Err(Reason::TooManyBytes(Some(metadata.len())));
+    }
+    read_bounded(file, metadata.len(), MAX_FILE_BYTES)
+}
+
+/// Reads to the end, or fails as soon as there are more than `limit` bytes. `expected` bytes are
+/// made room for beforehand.
+fn read_bounded(reader: impl Read, expected: u64, limit: u64) -> Result<Vec<u8>, Reason> {
+    let mut bytes = Vec::new();
+    // One more than expected, so that finding the end does not grow the buffer.
+    let room = usize::try_from(expected.min(limit) + 1).unwrap_or(0);
+    bytes
+        .try_reserve_exact(room)
+        .map_err(|_| Reason::TooMuchMemory)?;
+    reader.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(Reason::TooManyBytes(None));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::{self, Cursor};
+    use std::path::PathBuf;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    /// The smallest of pictures: one red pixel.
+    const RED: &[u8] = b"P6 1 1 255\n\xFF\x00\x00";
+
+    /// A folder for one test, removed at its end.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new() -> Self {
+            static NEXT: AtomicU32 = AtomicU32::new(0);
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("lorgnette-capture-{}-{number}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+            let path = self.0.join(name);
+            fs::write(&path, bytes).unwrap();
+            path
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn reason(path: &Path) -> Reason {
+        load(path).unwrap_err().reason().clone()
+    }
+
+    #[test]
+    fn a_file_becomes_a_frame_whatever_it_is_called() {
+        let folder = Folder::new();
+        let path = folder.file("really a ppm.jpg", RED);
+        let frame = load(&path).unwrap();
+        assert_eq!(frame.pixels.as_raw(), &[255, 0, 0]);
+        assert_eq!(frame.source, Source::File(path));
+        assert_eq!(frame.source.name(), "really a ppm.jpg");
+        assert_ne!(
+            load(&folder.0.join("really a ppm.jpg")).unwrap().id,
+            frame.id
+        );
+    }
+
+    #[test]
+    fn files_that_cannot_be_read() {
+        let folder = Folder::new();
+        assert_eq!(reason(&folder.0.join("none.png")), Reason::NotFound);
+        assert_eq!(reason(Path::new("")), Reason::NotFound);
+        assert_eq!(reason(&folder.0), Reason::IsFolder);
+        assert_eq!(reason(&folder.file("empty.jpg", b"")), Reason::Empty);
+        let text = reason(&folder.file("notes.jpg", b"not a picture at all"));
+        assert_eq!(text, Reason::NotAPicture(Some("a text file")));
+    }
+
+    #[test]
+    fn an_error_gives_the_path_as_it_was_written() {
+        let error = load(Path::new("no/such/cat.jpg")).unwrap_err();
+        assert_eq!(error.name(), "no/such/cat.jpg");
+        assert_eq!(error.to_string(), "no/such/cat.jpg: no such file");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_without_permission() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = Folder::new();
+        let path = folder.file("secret.png", RED);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+        // The superuser may read everything.
+        if File::open(&path).is_err() {
+            assert_eq!(reason(&path), Reason::PermissionDenied);
+        }
+    }
+
+    #[test]
+    fn a_huge_file_is_refused_by_its_length() {
+        let folder = Folder::new();
+        let path = folder.file("huge.tif", b"II*\0");
+        // A hole: it takes no room on most disks.
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_len(MAX_FILE_BYTES + 1)
+            .unwrap();
+        assert_eq!(
+            reason(&path),
+            Reason::TooManyBytes(Some(MAX_FILE_BYTES + 1))
+        );
+    }
+
+    #[test]
+    fn a_stream_becomes_a_frame() {
+        let frame = load_reader(Source::Stdin, RED).unwrap();
+        assert_eq!(
+            (frame.width(), frame.height(), frame.source),
+            (1, 1, Source::Stdin)
+        );
+        let error = load_reader(Source::Stdin, io::empty()).unwrap_err();
+        assert_eq!(error.to_string(), "stdin: it is empty");
+    }
+
+    #[test]
+    fn a_stream_is_read_no_further_than_the_limit() {
+        let read =
+            |length: usize, expected| read_bounded(Cursor::new(vec![7; length]), expected, 10);
+        assert_eq!(read(10, 0).unwrap().len(), 10);
+        assert_eq!(read(10, 10).unwrap().len(), 10);
+        assert_eq!(read(11, 0), Err(Reason::TooManyBytes(None)));
+        // A file that has grown since it was measured.
+        assert_eq!(read(11, 3), Err(Reason::TooManyBytes(None)));
+        assert_eq!(
+            read_bounded(io::repeat(1), 0, 10),
+            Err(Reason::TooManyBytes(None))
+        );
+    }
+
+    #[test]
+    fn a_stream_that_breaks_is_reported() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("the cable came out"))
+            }
+        }
+        let error = load_reader(Source::Stdin, Broken).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "stdin: it cannot be read: the cable came out"
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! `lorgnette ask`: one question about one or more pictures.
+
+use std::io::{Write, stdout};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::output::{Report, json_line, remark, text_line};
+use super::session::Session;
+use super::{AskArgs, CliError, WHAT_IS_THAT};
+use crate::capture;
+use crate::config::Folders;
+use crate::engine::{Picture, Question};
+use crate::frame::{Frame, Source};
+use crate::region::{Region, RegionSpec};
+
+/// The name that stands for standard input.
+pub const STDIN: &str = "-";
+
+/// Pictures with the parts to look at, and how long they took to decode.
+pub type Pictures = (Vec<(Frame, Option<Region>)>, Duration);
+
+pub fn run(folders: &Folders, args: &AskArgs) -> Result<(), CliError> {
+    let (files, question) = split(&args.words);
+    if args.region.len() > files.len() {
+        let text = format!("{} regions for {} pictures", args.region.len(), files.len());
+        return Err(CliError::Usage(text));
+    }
+    // The pictures are read while the model loads.
+    let mut session = Session::start(folders, &args.answer.model)?;
+    let (pictures, decode) = read(files, &args.region)?;
+    let model = session.ready()?;
+    let mut request = Question::new(shown(&pictures), question);
+    request.options = args.answer.options();
+
+    let mut out = stdout().lock();
+    let mut begun = false;
+    let answer = session.ask(request, |token| {
+        if args.json {
+            return Ok(());
+        }
+        // The first word of an answer brings a space that belongs to no text before it.
+        let text = if begun { token.text.as_str() } else { token.text.trim_start() };
+        begun |= !text.is_empty();
+        write!(out, "{text}").and_then(|()| out.flush()).map_err(|_| CliError::OutputClosed)
+    })?;
+    if args.json {
+        json_line(&mut out, &Report::new(&model, &pictures, question, &answer, decode))?;
+    } else {
+        text_line(&mut out, "")?;
+        let first_word = decode.as_secs_f64() + answer.timings.resize + answer.timings.prefill;
+        let rate = answer.timings.decode_rate(&answer.usage);
+        let rate = rate.map_or(String::new(), |rate| format!(" at {rate:.0} tok/s"));
+        eprintln!(
+            "[model ready in {:.2} s, first word after {first_word:.2} s, {} tokens{rate}]",
+            model.load_time.as_secs_f64(),
+            answer.usage.answer_tokens,
+        );
+    }
+    if let Some(remark) = remark(&answer) {
+        eprintln!("lorgnette: {remark}");
+    }
+    Ok(())
+}
+
+/// Parts the words of the command line into pictures and the question.
+///
+/// A last word that is a file, or stands alone, is a picture: people forget the question.
+fn split(words: &[String]) -> (&[String], &str) {
+    match words.split_last() {
+        Some((last, pictures)) if !pictures.is_empty() && !is_picture(last) => (pictures, last),
+        _ => (words, WHAT_IS_THAT),
+    }
+}
+
+fn is_picture(word: &str) -> bool {
+    word == STDIN || Path::new(word).is_file()
+}
+
+/// Reads the pictures, each with the region that was given for it.
+pub fn read(files: &[String], regions: &[RegionSpec]) -> Result<Pictures, CliError> {
+    let started = Instant::now();
+    let mut pictures = Vec::with_capacity(files.len());
+    for (index, file) in files.iter().enumerate() {
+        let frame = if file == STDIN {
+            capture::load_reader(Source::Stdin, std::io::stdin().lock())?
+        } else {
+            capture::load(Path::new(file))?
+        };
+        let region = match regions.get(index) {
+            Some(spec) => {
+                let region = spec.resolve(frame.width(), frame.height());
+                Some(region.map_err(|error| CliError::region(&frame.source.location(), &error))?)
+            }
+            None => None,
+        };
+        pictures.push((frame, region));
+    }
+    Ok((pictures, started.elapsed()))
+}
+
+/// The pictures as the engine takes them.
+pub fn shown(pictures: &[(Frame, Option<Region>)]) -> Vec<Picture> {
+    let picture = |(frame, region): &(Frame, Option<Region>)| Picture {
+        frame: frame.clone(),
+        region: *region,
+    };
+    pictures.iter().map(picture).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_is_the_question_unless_it_is_a_picture() {
+        let words = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+
+        assert_eq!(split(&words(&["a", "b", "What?"])), (&words(&["a", "b"])[..], "What?"));
+        assert_eq!(split(&words(&["a", path])), (&words(&["a", path])[..], WHAT_IS_THAT));
+        assert_eq!(split(&words(&["gone.jpg"])), (&words(&["gone.jpg"])[..], WHAT_IS_THAT));
+        assert_eq!(split(&words(&["a", "-"])), (&words(&["a", "-"])[..], WHAT_IS_THAT));
+    }
+}

@@ -1,0 +1,207 @@
+//! `lorgnette bench`: start, shutter to first word, speed and memory, in one run.
+
+use std::io::{BufRead, BufReader, stdout};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::ask::{read, shown};
+use super::demo::samples;
+use super::output::{json_line, text_line};
+use super::session::Session;
+use super::{BenchArgs, CliError, WHAT_IS_THAT};
+use crate::config::Folders;
+use crate::engine::{Question, Weights};
+
+/// A question whose answers are long enough to time decoding.
+const DESCRIBE: &str = "Describe this picture in detail.";
+/// What the child process prints when its model is ready.
+const READY: &str = "ready";
+
+/// Figures of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+struct Spread {
+    n: usize,
+    median: f64,
+    min: f64,
+    max: f64,
+}
+
+impl Spread {
+    /// `None` where nothing was measured.
+    fn of(mut figures: Vec<f64>) -> Option<Self> {
+        figures.sort_by(f64::total_cmp);
+        let (min, max) = (*figures.first()?, *figures.last()?);
+        let n = figures.len();
+        let median = f64::midpoint(figures[(n - 1) / 2], figures[n / 2]);
+        Some(Self { n, median, min, max })
+    }
+}
+
+#[derive(Serialize)]
+struct Figures {
+    model: String,
+    weights: &'static str,
+    device: &'static str,
+    cores: usize,
+    /// From the start of the process to a loaded model, in seconds.
+    cold_start: Option<Spread>,
+    /// From the file to the first token: reading, decoding, resizing, encoding, prefill; seconds.
+    shutter_to_first_word: Option<Spread>,
+    /// Of that: reading and decoding the file.
+    decode_picture: Option<Spread>,
+    /// Of that: resizing.
+    resize: Option<Spread>,
+    /// Of that: encoder, projector and prefill.
+    prefill: Option<Spread>,
+    /// Tokens a second, encoding included.
+    prefill_rate: Option<Spread>,
+    /// Tokens a second after the first one.
+    decode_rate: Option<Spread>,
+    /// Largest resident memory of the process, in bytes, where the system tells.
+    peak_memory: Option<u64>,
+}
+
+/// Loads the model, says so, and ends: what the cold starts are timed on.
+pub fn only_start(folders: &Folders, args: &BenchArgs) -> Result<(), CliError> {
+    Session::start(folders, &args.model)?.ready()?;
+    text_line(&mut stdout(), READY)
+}
+
+pub fn run(folders: &Folders, args: &BenchArgs) -> Result<(), CliError> {
+    // The first load may unpack; the starts that are timed find everything in place.
+    let mut session = Session::start(folders, &args.model)?;
+    let model = session.ready()?;
+    let files: Vec<String> = samples(folders)?
+        .iter()
+        .map(|sample| folders.samples.join(&sample.file).to_string_lossy().into_owned())
+        .collect();
+
+    // What runs for the first time pays for memory and threads that later answers find ready.
+    let (warm_up, _) = read(&files[..1], &[])?;
+    let corner = crate::region::Region::new(0.0, 0.0, 0.5, 0.5).ok();
+    let warm_up: Vec<_> = warm_up.into_iter().map(|(frame, _)| (frame, corner)).collect();
+    session.ask(Question::new(shown(&warm_up), WHAT_IS_THAT), |_| Ok(()))?;
+
+    let mut columns: [Vec<f64>; 6] = Default::default();
+    let [first_word, decode_picture, resize, prefill, prefill_rate, decode_rate] = &mut columns;
+    for file in &files {
+        // Each picture is new to the engine, which keeps the last ones it encoded.
+        let shutter = Instant::now();
+        let (pictures, decoded) = read(std::slice::from_ref(file), &[])?;
+        let mut first = None;
+        let answer = session.ask(Question::new(shown(&pictures), WHAT_IS_THAT), |_| {
+            first.get_or_insert_with(|| shutter.elapsed());
+            Ok(())
+        })?;
+        if let Some(first) = first {
+            first_word.push(first.as_secs_f64());
+        }
+        decode_picture.push(decoded.as_secs_f64());
+        resize.push(answer.timings.resize);
+        prefill.push(answer.timings.prefill);
+        prefill_rate.push(answer.usage.prompt_tokens as f64 / answer.timings.prefill);
+        let answer = session.ask(Question::new(shown(&pictures), DESCRIBE), |_| Ok(()))?;
+        decode_rate.extend(answer.timings.decode_rate(&answer.usage));
+    }
+    let peak_memory = peak_memory();
+    drop(session);
+    let starts = (0..args.starts).map(|_| cold_start(args)).collect::<Result<Vec<_>, _>>()?;
+
+    let [first_word, decode_picture, resize, prefill, prefill_rate, decode_rate] = columns;
+    let figures = Figures {
+        model: format!("{} {}", model.name, model.revision),
+        weights: model.weights.name(),
+        device: model.device,
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        cold_start: Spread::of(starts),
+        shutter_to_first_word: Spread::of(first_word),
+        decode_picture: Spread::of(decode_picture),
+        resize: Spread::of(resize),
+        prefill: Spread::of(prefill),
+        prefill_rate: Spread::of(prefill_rate),
+        decode_rate: Spread::of(decode_rate),
+        peak_memory,
+    };
+    if args.json { json_line(&mut stdout(), &figures) } else { table(&figures) }
+}
+
+fn table(figures: &Figures) -> Result<(), CliError> {
+    let Figures { model, weights, device, cores, .. } = figures;
+    let mut out = stdout().lock();
+    text_line(&mut out, &format!("{model}, {weights}, {device}, {cores} cores"))?;
+    let head = format!("{:34} {:>8} {:>8} {:>8} {:>4}", "", "median", "min", "max", "n");
+    text_line(&mut out, &head)?;
+    let rows = [
+        ("cold start to ready, s", figures.cold_start),
+        ("shutter to first word, s", figures.shutter_to_first_word),
+        ("  read and decode the picture, s", figures.decode_picture),
+        ("  resize, s", figures.resize),
+        ("  encode and prefill, s", figures.prefill),
+        ("prefill with encoding, tok/s", figures.prefill_rate),
+        ("decode, tok/s", figures.decode_rate),
+    ];
+    for (name, spread) in rows {
+        let Some(Spread { n, median, min, max }) = spread else { continue };
+        let row = format!("{name:34} {median:8.3} {min:8.3} {max:8.3} {n:4}");
+        text_line(&mut out, &row)?;
+    }
+    let memory = figures.peak_memory.map_or("not told by this system".to_owned(), |bytes| {
+        format!("{:8.0} MB", bytes as f64 / 1e6)
+    });
+    text_line(&mut out, &format!("{:34} {memory}", "peak memory"))
+}
+
+/// Seconds from the start of a process of this program until its model is ready.
+fn cold_start(args: &BenchArgs) -> Result<f64, CliError> {
+    let failed = |reason: String| CliError::File { file: "a cold start".into(), reason };
+    let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
+    let weights: Weights = args.model.weights.into();
+    let started = Instant::now();
+    let mut child = Command::new(program)
+        .args(["bench", "--only-start", "--model", &args.model.model, "--weights", weights.name()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| failed(error.to_string()))?;
+    let mut line = String::new();
+    if let Some(output) = child.stdout.take() {
+        BufReader::new(output)
+            .read_line(&mut line)
+            .map_err(|error| failed(error.to_string()))?;
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let status = child.wait().map_err(|error| failed(error.to_string()))?;
+    if line.trim() == READY && status.success() {
+        Ok(seconds)
+    } else {
+        Err(failed(format!("it ended with {status}")))
+    }
+}
+
+/// Largest resident memory of this process so far, in bytes.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_has_the_middle_and_both_ends() {
+        let spread = Spread::of(vec![3.0, 1.0, 2.0, 10.0]).unwrap();
+        assert_eq!(spread, Spread { n: 4, median: 2.5, min: 1.0, max: 10.0 });
+        assert_eq!(Spread::of(vec![5.0]).unwrap().median, 5.0);
+        assert_eq!(Spread::of(vec![]), None);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_peak_of_memory_is_told() {
+        assert!(peak_memory().unwrap() > 1_000_000);
+    }
+}

@@ -1,0 +1,112 @@
+//! `lorgnette demo`: "What is that?" about every sample picture, on the terminal and as PNG.
+
+use std::io::stdout;
+use std::path::Path;
+
+use super::ask::{read, shown};
+use super::output::text_line;
+use super::session::Session;
+use super::{CliError, DemoArgs, WHAT_IS_THAT, drawing};
+use crate::config::Folders;
+use crate::engine::Question;
+
+/// The table of samples beside the pictures.
+const SOURCES: &str = "SOURCES.txt";
+
+/// A sample picture and what a right answer may call it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Sample {
+    pub file: String,
+    pub names: Vec<String>,
+}
+
+/// The samples of this installation, in the order of their table.
+pub fn samples(folders: &Folders) -> Result<Vec<Sample>, CliError> {
+    let table = folders.samples.join(SOURCES);
+    let text = std::fs::read_to_string(&table).map_err(|error| CliError::File {
+        file: table.display().to_string(),
+        reason: error.to_string(),
+    })?;
+    Ok(parse(&text))
+}
+
+/// Rows of `file | what it shows | accepted names | licence | source`, below a header row.
+fn parse(table: &str) -> Vec<Sample> {
+    let rows = table.lines().filter_map(|line| {
+        let columns: Vec<&str> = line.split(" | ").collect();
+        let [file, _, names, _, _] = columns[..] else { return None };
+        let names = names.split(',').map(|name| name.trim().to_lowercase()).collect();
+        Some(Sample { file: file.to_owned(), names })
+    });
+    rows.skip(1).collect()
+}
+
+/// Whether `answer` holds one of `names` as a whole word, singular or plural.
+pub fn is_named(answer: &str, names: &[String]) -> bool {
+    let words = |text: &str| {
+        let plain = text.to_lowercase().replace(|c: char| !c.is_alphanumeric(), " ");
+        format!(" {} ", plain.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    let answer = words(answer);
+    names.iter().any(|name| {
+        let name = words(name);
+        let name = name.trim_end();
+        ["", "s", "es"].iter().any(|ending| answer.contains(&format!("{name}{ending} ")))
+    })
+}
+
+pub fn run(folders: &Folders, args: &DemoArgs) -> Result<(), CliError> {
+    let samples = samples(folders)?;
+    let unwritable = |path: &Path, error: &dyn std::fmt::Display| CliError::File {
+        file: path.display().to_string(),
+        reason: error.to_string(),
+    };
+    std::fs::create_dir_all(&args.out).map_err(|error| unwritable(&args.out, &error))?;
+    let mut session = Session::start(folders, &args.model)?;
+    let model = session.ready()?;
+    let mut out = stdout().lock();
+    text_line(&mut out, &format!("{} on {}: {WHAT_IS_THAT}", model.name, model.device))?;
+    let mut named = 0;
+    for sample in &samples {
+        let file = folders.samples.join(&sample.file);
+        let (pictures, _) = read(&[file.to_string_lossy().into_owned()], &[])?;
+        let answer = session.ask(Question::new(shown(&pictures), WHAT_IS_THAT), |_| Ok(()))?;
+        let right = is_named(&answer.text, &sample.names);
+        named += usize::from(right);
+        let mark = if right { "named" } else { "-" };
+        text_line(&mut out, &format!("{:24} {mark:6} {}", sample.file, answer.text))?;
+
+        let Some(drawing) = drawing::draw(&pictures[0].0.pixels, WHAT_IS_THAT, &answer.tokens)
+        else {
+            continue;
+        };
+        let target = args.out.join(&sample.file).with_extension("png");
+        drawing.save(&target).map_err(|error| unwritable(&target, &error))?;
+    }
+    let count = samples.len();
+    text_line(&mut out, &format!("{named} of {count} named; drawn into {}", args.out.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_counts_as_a_whole_word_in_singular_or_plural() {
+        let names = |text: &str| text.split(',').map(str::to_owned).collect::<Vec<_>>();
+        assert!(is_named("A cat on a mat.", &names("cat,kitten")));
+        assert!(is_named("Two Tomatoes", &names("tomato")));
+        assert!(is_named("It is a T-shirt.", &names("t-shirt")));
+        assert!(is_named("a red bell pepper", &names("bell pepper")));
+        assert!(!is_named("That is located there.", &names("hat,cat")));
+        assert!(!is_named("", &names("cat")));
+    }
+
+    #[test]
+    fn the_table_gives_files_and_names_and_passes_over_prose() {
+        let table = "Prose.\n\nfile | shows | accepted names | licence | source\n\
+                     cat.jpg | a cat | Cat, kitten | CC0 | someone\n\nMore | prose\n";
+        let wanted = Sample { file: "cat.jpg".into(), names: vec!["cat".into(), "kitten".into()] };
+        assert_eq!(parse(table), [wanted]);
+    }
+}

@@ -1,0 +1,222 @@
+//! The command line: `ask`, `bench`, `demo`.
+//!
+//! Exit codes: 0 answered; 1 the model or the engine failed, or a line of a batch did; 2 the
+//! command line is wrong; 3 a picture could not be read; 130 stopped by Ctrl-C.
+
+mod ask;
+mod batch;
+mod bench;
+mod demo;
+mod drawing;
+mod output;
+mod session;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::capture::CaptureError;
+use crate::config::{ConfigError, Folders};
+use crate::engine::{AnswerOptions, EngineError, Weights};
+use crate::model_store::{DEFAULT_MODEL, ModelError};
+use crate::region::{RegionError, RegionSpec};
+
+/// The question where none is asked.
+const WHAT_IS_THAT: &str = "What is that?";
+
+#[derive(Parser)]
+#[command(version, about = "Asks \"what is that?\" about a picture, on this machine alone.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answer a question about one or more pictures.
+    Ask(AskArgs),
+    /// Measure start, answering and memory over the sample pictures.
+    Bench(BenchArgs),
+    /// Ask "What is that?" about every sample picture and draw the answers into a folder.
+    Demo(DemoArgs),
+}
+
+#[derive(Args)]
+#[command(after_help = "Exit codes: 0 answered; 1 the model or the engine failed, or a line of a \
+    batch did; 2 the command line is wrong; 3 a picture could not be read; 130 stopped by Ctrl-C.")]
+struct AskArgs {
+    /// Pictures (files, or - for standard input), then the question. Without a question:
+    /// "What is that?"
+    #[arg(value_name = "PICTURE... QUESTION", required_unless_present = "batch")]
+    words: Vec<String>,
+    /// The part of the picture that "that" means: x,y,width,height in pixels or, none above 1, as
+    /// fractions. Once for each picture, in their order.
+    #[arg(long, value_name = "X,Y,W,H", allow_hyphen_values = true)]
+    region: Vec<RegionSpec>,
+    #[command(flatten)]
+    answer: AnswerArgs,
+    /// Print one JSON object: answer, tokens with log-probabilities, timings, model.
+    #[arg(long)]
+    json: bool,
+    /// Answer every line of a file (- for standard input): {"image", "question", "region"?} as
+    /// JSON, one answer a line as it comes. Pictures are found relative to the file.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["words", "region", "json"])]
+    batch: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct AnswerArgs {
+    /// Longest answer, in tokens.
+    #[arg(long, default_value_t = AnswerOptions::default().max_tokens)]
+    max_tokens: usize,
+    /// 0 takes the likeliest words; above it they are drawn by chance.
+    #[arg(long, default_value_t = 0.0)]
+    temperature: f64,
+    /// Start of the chance that a temperature above 0 draws from.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+#[derive(Args)]
+struct ModelArgs {
+    /// A shipped model's name, or a folder with a checkpoint.
+    #[arg(long, default_value = DEFAULT_MODEL)]
+    model: String,
+    /// Precision of the language model's matrices.
+    #[arg(long, value_enum, default_value_t = Precision::Q8_0)]
+    weights: Precision,
+}
+
+#[derive(Args)]
+struct BenchArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// How many cold starts to time.
+    #[arg(long, default_value_t = 10)]
+    starts: usize,
+    /// Print the figures as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Load the model, say so, and end: one cold start, for the measurement itself.
+    #[arg(long, hide = true)]
+    only_start: bool,
+}
+
+#[derive(Args)]
+struct DemoArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Where the drawn answers go.
+    #[arg(long, default_value = "out")]
+    out: PathBuf,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Precision {
+    /// 8-bit blocks: small and fast.
+    #[value(name = "q8_0")]
+    Q8_0,
+    /// 32-bit floating point: the reference.
+    F32,
+}
+
+impl From<Precision> for Weights {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::Q8_0 => Self::Q8_0,
+            Precision::F32 => Self::F32,
+        }
+    }
+}
+
+impl AnswerArgs {
+    fn options(&self) -> AnswerOptions {
+        let Self { max_tokens, temperature, seed, .. } = *self;
+        AnswerOptions { max_tokens, temperature, seed }
+    }
+}
+
+/// Why a command came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    #[error("{0}")]
+    Region(String),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("{0}")]
+    Usage(String),
+    #[error("{file}: {reason}")]
+    File { file: String, reason: String },
+    #[error("{failed} of {all} lines could not be answered")]
+    Batch { failed: usize, all: usize },
+    #[error("stopped")]
+    Interrupted,
+    /// Whoever read the output has gone; there is nobody to tell.
+    #[error("the output was closed")]
+    OutputClosed,
+}
+
+impl From<ModelError> for CliError {
+    fn from(error: ModelError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+impl CliError {
+    fn region(picture: &str, error: &RegionError) -> Self {
+        Self::Region(format!("{picture}: {error}"))
+    }
+
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::OutputClosed => 0,
+            Self::Config(_) | Self::Engine(_) | Self::File { .. } | Self::Batch { .. } => 1,
+            Self::Region(_) | Self::Usage(_) => 2,
+            Self::Capture(_) => 3,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = Folders::find().map_err(CliError::from).and_then(|folders| {
+        keep_mistralrs_at_home(&folders);
+        match cli.command {
+            Command::Ask(AskArgs { batch: Some(file), answer, .. }) => {
+                batch::run(&folders, &file, &answer)
+            }
+            Command::Ask(ask) => ask::run(&folders, &ask),
+            Command::Bench(bench) if bench.only_start => bench::only_start(&folders, &bench),
+            Command::Bench(bench) => bench::run(&folders, &bench),
+            Command::Demo(demo) => demo::run(&folders, &demo),
+        }
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if !matches!(error, CliError::OutputClosed) {
+                eprintln!("lorgnette: {error}");
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// mistral.rs makes an empty Hugging Face folder in the user's home, wherever it loads from.
+fn keep_mistralrs_at_home(folders: &Folders) {
+    // SAFETY: no other thread has been started yet.
+    unsafe {
+        std::env::set_var("HF_HOME", folders.cache.join("huggingface"));
+        std::env::remove_var("HF_HUB_CACHE");
+    }
+}

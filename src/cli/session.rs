@@ -1,0 +1,134 @@
+//! An engine with one model, driven step by step from the command line.
+
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::{CliError, ModelArgs};
+use crate::config::Folders;
+use crate::engine::{
+    Answer, DeviceChoice, Engine, EngineError, EngineEvent, LoadProgress, LoadRequest, ModelInfo,
+    Question, Token,
+};
+use crate::model_store::{self, Step};
+
+/// How often Ctrl-C is looked for.
+const GLANCE: Duration = Duration::from_millis(20);
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// Whether someone looks for Ctrl-C, and will end what is under way.
+static LOOKED_FOR: AtomicBool = AtomicBool::new(false);
+
+#[expect(clippy::disallowed_methods, reason = "a blocked read or decode knows no other end")]
+fn interrupted() {
+    if INTERRUPTED.swap(true, Ordering::Relaxed) || !LOOKED_FOR.load(Ordering::Relaxed) {
+        std::process::exit(i32::from(CliError::Interrupted.exit_code()));
+    }
+}
+
+/// An engine whose model is loaded or on its way.
+pub struct Session {
+    engine: Engine,
+    /// The model, once it is ready.
+    pub model: Option<ModelInfo>,
+}
+
+impl Session {
+    /// Starts the engine and the loading of the model.
+    pub fn start(folders: &Folders, args: &ModelArgs) -> Result<Self, CliError> {
+        ctrlc::set_handler(interrupted).map_err(|error| CliError::Usage(error.to_string()))?;
+        let engine = Engine::start(|| ())?;
+        engine.load(LoadRequest {
+            model: model_store::locate(folders, &args.model)?,
+            folders: folders.clone(),
+            weights: args.weights.into(),
+            device: DeviceChoice::Auto,
+        })?;
+        Ok(Self { engine, model: None })
+    }
+
+    /// Waits until the model is ready.
+    pub fn ready(&mut self) -> Result<ModelInfo, CliError> {
+        let mut shown = Shown::default();
+        loop {
+            if let Some(model) = &self.model {
+                return Ok(model.clone());
+            }
+            match self.next()? {
+                EngineEvent::Loading(_, LoadProgress::Files(step)) => shown.show(step),
+                EngineEvent::Ready(_, model) => {
+                    shown.clear();
+                    self.model = Some(model);
+                }
+                EngineEvent::Failed(_, error) => {
+                    shown.clear();
+                    return Err(error.into());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Asks, calls `each` with every token as it comes, and gives back the answer.
+    pub fn ask(
+        &mut self,
+        question: Question,
+        mut each: impl FnMut(&Token) -> Result<(), CliError>,
+    ) -> Result<Answer, CliError> {
+        let asked = self.engine.ask(question)?;
+        loop {
+            match self.next()? {
+                event if event.request() != asked => {}
+                EngineEvent::Token(_, token) => each(&token)?,
+                EngineEvent::Done(_, answer) => return Ok(*answer),
+                EngineEvent::Failed(_, error) => return Err(error.into()),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next event, unless Ctrl-C comes first.
+    fn next(&self) -> Result<EngineEvent, CliError> {
+        LOOKED_FOR.store(true, Ordering::Relaxed);
+        let event = self.next_looking();
+        LOOKED_FOR.store(false, Ordering::Relaxed);
+        event
+    }
+
+    fn next_looking(&self) -> Result<EngineEvent, CliError> {
+        loop {
+            if INTERRUPTED.load(Ordering::Relaxed) {
+                // The process may end before this is heard; then it ended the answer as well.
+                let _: Result<(), EngineError> = self.engine.stop();
+                return Err(CliError::Interrupted);
+            }
+            if let Some(event) = self.engine.wait_event(GLANCE)? {
+                return Ok(event);
+            }
+        }
+    }
+}
+
+/// The line on stderr that says why the first start takes a little longer.
+#[derive(Default)]
+struct Shown {
+    percent: Option<u64>,
+}
+
+impl Shown {
+    fn show(&mut self, step: Step) {
+        let Step::Unpacking(progress) = step else { return };
+        let percent = progress.done * 100 / progress.total;
+        if std::io::stderr().is_terminal() && self.percent != Some(percent) {
+            self.percent = Some(percent);
+            eprint!("\rFirst start: unpacking the model {percent} %");
+            let _ = std::io::stderr().flush();
+        }
+    }
+
+    fn clear(&mut self) {
+        if self.percent.take().is_some() {
+            eprint!("\r\x1b[K");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What the engine can be told.
+
+use crate::config::Folders;
+use crate::frame::Frame;
+use crate::model_store::ModelFolder;
+use crate::region::Region;
+
+/// Tells requests apart; every event carries the one it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub(super) u64);
+
+/// A command with the id of the request it begins or concerns.
+#[derive(Debug)]
+pub enum EngineCommand {
+    /// Load a model, in place of the one that is loaded.
+    Load(RequestId, Box<LoadRequest>),
+    /// Ask a question, in place of one that is being answered.
+    Ask(RequestId, Box<Question>),
+    /// Stop the answer being given.
+    Stop,
+    /// Let go of the model and its memory.
+    Unload(RequestId),
+    /// End the worker.
+    Shutdown,
+}
+
+/// Which model, and how it is to be held.
+#[derive(Debug, Clone)]
+pub struct LoadRequest {
+    /// The model.
+    pub model: ModelFolder,
+    /// Where unpacked weights are kept.
+    pub folders: Folders,
+    /// Precision of the language model's matrices.
+    pub weights: Weights,
+    /// Where to compute.
+    pub device: DeviceChoice,
+}
+
+/// Precision of the language model's matrices in memory. The encoder is always f32 on a CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Weights {
+    /// 8-bit blocks with one scale for 32 weights, multiplied as integers.
+    #[default]
+    Q8_0,
+    /// 32-bit floating point: four times the memory, the reference for parity.
+    F32,
+}
+
+impl Weights {
+    /// The name in settings and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Q8_0 => "q8_0",
+            Self::F32 => "f32",
+        }
+    }
+}
+
+/// Where to compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceChoice {
+    /// The graphics processor this build was made for where one answers, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+}
+
+/// A conversation about pictures whose last turn wants an answer.
+#[derive(Debug, Clone, Default)]
+pub struct Question {
+    /// The turns so far, oldest first; the last one is the user's.
+    pub turns: Vec<Turn>,
+    /// How to answer.
+    pub options: AnswerOptions,
+}
+
+impl Question {
+    /// One question about some pictures.
+    #[must_use]
+    pub fn new(pictures: Vec<Picture>, text: impl Into<String>) -> Self {
+        let turn = Turn { role: Role::User, text: text.into(), pictures };
+        Self { turns: vec![turn], options: AnswerOptions::default() }
+    }
+}
+
+/// One turn of the conversation.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said.
+    pub text: String,
+    /// What is shown with it; only a user shows pictures.
+    pub pictures: Vec<Picture>,
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// A frame, or the part of it that "that" means.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    /// The whole frame.
+    pub frame: Frame,
+    /// The part to look at, or all of it.
+    pub region: Option<Region>,
+}
+
+/// How to answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AnswerOptions {
+    /// Longest answer, in tokens.
+    pub max_tokens: usize,
+    /// 0 takes the likeliest token each time; above it tokens are drawn from the softmax of
+    /// logits / temperature.
+    pub temperature: f64,
+    /// Start of the random stream for a temperature above 0: the same seed, the same answer.
+    pub seed: u64,
+}
+
+impl Default for AnswerOptions {
+    fn default() -> Self {
+        Self { max_tokens: 256, temperature: 0.0, seed: 0 }
+    }
+}

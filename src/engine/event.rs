@@ -1,0 +1,177 @@
+//! What the engine says.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::command::{RequestId, Weights};
+use crate::model_store::{ModelError, Step};
+
+/// Something happened to a request.
+#[derive(Debug, Clone)]
+pub enum EngineEvent {
+    /// A model is on its way.
+    Loading(RequestId, LoadProgress),
+    /// A model is loaded; questions are answered from now on.
+    Ready(RequestId, ModelInfo),
+    /// The next piece of an answer.
+    Token(RequestId, Token),
+    /// The answer is complete, or was stopped.
+    Done(RequestId, Box<Answer>),
+    /// The request came to nothing. The engine goes on.
+    Failed(RequestId, EngineError),
+    /// The model was let go.
+    Unloaded(RequestId),
+}
+
+impl EngineEvent {
+    /// The request this belongs to.
+    #[must_use]
+    pub fn request(&self) -> RequestId {
+        match self {
+            Self::Loading(request, _)
+            | Self::Ready(request, _)
+            | Self::Token(request, _)
+            | Self::Done(request, _)
+            | Self::Failed(request, _)
+            | Self::Unloaded(request) => *request,
+        }
+    }
+}
+
+/// How far a load has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadProgress {
+    /// Its files are being checked or unpacked.
+    Files(Step),
+    /// The weights are read into memory.
+    Weights,
+}
+
+/// A loaded model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelInfo {
+    /// What the user calls it.
+    pub name: String,
+    /// Which edition.
+    pub revision: String,
+    /// Precision of its language model's matrices.
+    pub weights: Weights,
+    /// Where it computes, in words: "CPU", "CUDA".
+    pub device: &'static str,
+    /// Longest prompt and answer together, in tokens.
+    pub context: usize,
+    /// Tokens that one picture takes, where the model has one number for it.
+    pub picture_tokens: Option<usize>,
+    /// From the command to now.
+    pub load_time: Duration,
+}
+
+/// A token of an answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Token {
+    /// Its number in the vocabulary.
+    pub id: u32,
+    /// The text it completes; empty where a character needs further tokens.
+    pub text: String,
+    /// Natural logarithm of its probability: ln softmax of the raw logits, at temperature 1.
+    pub logprob: f32,
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finish {
+    /// The model ended it.
+    End,
+    /// It reached the longest length asked for, or the model's own.
+    Length,
+    /// It began to repeat itself; the repetition was cut off.
+    Repetition,
+    /// It was stopped, or another question took its place.
+    Stopped,
+}
+
+/// An answer with how it came about.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Answer {
+    /// The whole text.
+    pub text: String,
+    /// Its tokens, without the one that ends it.
+    pub tokens: Vec<Token>,
+    /// Why it ended.
+    pub finish: Finish,
+    /// What it took.
+    pub usage: Usage,
+    /// How long it took.
+    pub timings: Timings,
+}
+
+/// Tokens counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Usage {
+    /// Tokens of the prompt, pictures included; 0 where it was stopped before they were read.
+    pub prompt_tokens: usize,
+    /// Tokens of the answer.
+    pub answer_tokens: usize,
+    /// Earlier turns left out because the model could not have held them.
+    pub dropped_turns: usize,
+}
+
+/// Times of one answer, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Timings {
+    /// Cropping and resizing the pictures.
+    pub resize: f64,
+    /// Encoder, projector and the language model's pass over the prompt, to the first token.
+    pub prefill: f64,
+    /// From the first token to the last.
+    pub decode: f64,
+}
+
+impl Timings {
+    /// Tokens a second after the first one; `None` for answers too short to say.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "token counts are small")]
+    pub fn decode_rate(&self, usage: &Usage) -> Option<f64> {
+        let steps = usage.answer_tokens.saturating_sub(1) as f64;
+        (steps >= 1.0 && self.decode > 0.0).then(|| steps / self.decode)
+    }
+}
+
+/// Why a request came to nothing. Each message is one line that says what to do.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EngineError {
+    /// The model's files.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A question before any model was loaded.
+    #[error("no model is loaded: load one first")]
+    NoModel,
+    /// mistral.rs refused the model.
+    #[error("the model could not be loaded ({0}): choose another model")]
+    Load(String),
+    /// Nothing to answer.
+    #[error("the question is empty: type one")]
+    EmptyQuestion,
+    /// A number that makes no sense.
+    #[error("{0}")]
+    BadOption(&'static str),
+    /// The question alone is more than the model can hold.
+    #[error("the question takes {tokens} tokens and this model holds {limit}: shorten it or show fewer pictures")]
+    TooLong {
+        /// What it takes, with room for an answer.
+        tokens: usize,
+        /// What the model holds.
+        limit: usize,
+    },
+    /// mistral.rs gave an error for this question.
+    #[error("the model could not answer ({0}): ask again or choose another picture")]
+    Answer(String),
+    /// mistral.rs panicked; the model is loaded again for the next question.
+    #[error("the engine failed and was restarted ({0}): ask again")]
+    Crashed(String),
+    /// The worker is gone or far behind.
+    #[error("the engine does not take commands: start Lorgnette again")]
+    Unreachable,
+}

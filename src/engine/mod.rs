@@ -1,0 +1,132 @@
+//! The embedded engine: mistral.rs behind commands and events. mistral.rs lives here and nowhere
+//! else.
+//!
+//! ```text
+//! Engine ── EngineCommand ──► worker ──► mistral.rs (encoder → projector → language model)
+//!        ◄── EngineEvent ────        ◄── sampler: one choice a token
+//! ```
+//!
+//! Both channels are bounded. Each event carries the id of its request, so that one that comes
+//! late is known for what it is. A panic in mistral.rs becomes [`EngineError::Crashed`] and the
+//! model is loaded again for the next question.
+
+mod command;
+mod event;
+mod load;
+mod panics;
+mod prompt;
+mod sampler;
+mod worker;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+pub use command::{
+    AnswerOptions, DeviceChoice, LoadRequest, Picture, Question, RequestId, Role, Turn, Weights,
+};
+use command::EngineCommand;
+pub use event::{
+    Answer, EngineError, EngineEvent, Finish, LoadProgress, ModelInfo, Timings, Token, Usage,
+};
+
+/// Commands that may wait for the worker.
+const COMMANDS: usize = 32;
+/// Events that may wait for whoever listens.
+const EVENTS: usize = 1024;
+
+/// A running engine. Dropping it ends the worker and lets go of the model.
+pub struct Engine {
+    commands: tokio::sync::mpsc::Sender<EngineCommand>,
+    events: Receiver<EngineEvent>,
+    next: AtomicU64,
+}
+
+impl Engine {
+    /// Starts the worker. `wake` is called after each event, from the worker's thread.
+    ///
+    /// # Errors
+    /// [`EngineError::Unreachable`] where the system gives no thread.
+    pub fn start(wake: impl Fn() + Send + 'static) -> Result<Self, EngineError> {
+        panics::catch();
+        let (commands, inbox) = tokio::sync::mpsc::channel(COMMANDS);
+        let (outbox, events) = sync_channel(EVENTS);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(|_| EngineError::Unreachable)?;
+        std::thread::Builder::new()
+            .name("lorgnette-engine".into())
+            .spawn(move || runtime.block_on(worker::Worker::new(outbox, wake).run(inbox)))
+            .map_err(|_| EngineError::Unreachable)?;
+        Ok(Self { commands, events, next: AtomicU64::new(1) })
+    }
+
+    /// Loads a model in place of the loaded one: [`EngineEvent::Loading`]s, then
+    /// [`EngineEvent::Ready`] or [`EngineEvent::Failed`].
+    ///
+    /// # Errors
+    /// [`EngineError::Unreachable`], as for every command.
+    pub fn load(&self, load: LoadRequest) -> Result<RequestId, EngineError> {
+        self.send(|request| EngineCommand::Load(request, Box::new(load)))
+    }
+
+    /// Asks a question, in place of one that is being answered: [`EngineEvent::Token`]s, then
+    /// [`EngineEvent::Done`] or [`EngineEvent::Failed`]. While a model is being loaded the
+    /// question waits for it.
+    ///
+    /// # Errors
+    /// [`EngineError::Unreachable`].
+    pub fn ask(&self, question: Question) -> Result<RequestId, EngineError> {
+        self.send(|request| EngineCommand::Ask(request, Box::new(question)))
+    }
+
+    /// Stops the answer under way; its [`EngineEvent::Done`] comes at once.
+    ///
+    /// # Errors
+    /// [`EngineError::Unreachable`].
+    pub fn stop(&self) -> Result<(), EngineError> {
+        self.send(|_| EngineCommand::Stop).map(|_| ())
+    }
+
+    /// Lets go of the model.
+    ///
+    /// # Errors
+    /// [`EngineError::Unreachable`].
+    pub fn unload(&self) -> Result<RequestId, EngineError> {
+        self.send(EngineCommand::Unload)
+    }
+
+    /// The next event that has come, without waiting.
+    pub fn try_event(&self) -> Option<EngineEvent> {
+        self.events.try_recv().ok()
+    }
+
+    /// The next event, waiting for it; `None` when `patience` ran out first.
+    ///
+    /// # Errors
+    /// [`EngineError::Unreachable`] when the worker is gone.
+    pub fn wait_event(&self, patience: Duration) -> Result<Option<EngineEvent>, EngineError> {
+        match self.events.recv_timeout(patience) {
+            Ok(event) => Ok(Some(event)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(EngineError::Unreachable),
+        }
+    }
+
+    fn send(
+        &self,
+        command: impl FnOnce(RequestId) -> EngineCommand,
+    ) -> Result<RequestId, EngineError> {
+        let request = RequestId(self.next.fetch_add(1, Ordering::Relaxed));
+        self.commands.try_send(command(request)).map_err(|_| EngineError::Unreachable)?;
+        Ok(request)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // A full queue ends the worker too: its other end closes with this value.
+        let _ = self.commands.try_send(EngineCommand::Shutdown);
+    }
+}

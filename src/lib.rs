@@ -1,0 +1,43 @@
+//! Lorgnette answers "what is that?" about a picture, on this machine alone.
+//!
+//! # The way of the data
+//!
+//! ```text
+//! file | stdin ─► capture ─► Frame ─┐
+//!                    --region ─► Region ─► engine ─► mistral.rs (encode → project → decode)
+//!                                             └────► EngineEvent::{Token, Done, Failed} ─► cli
+//! ```
+//!
+//! # The rooms
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`frame`], [`region`] | a picture, and the part of it that "that" means: plain values |
+//! | [`job`], [`config`] | progress of long work; the folders of this installation |
+//! | [`capture`] | pictures from outside, checked and turned upright |
+//! | [`model_store`] | models on disk: found, unpacked, validated |
+//! | [`engine`] | mistral.rs behind commands and events |
+//! | [`cli`] | `ask`, `bench`, `demo` |
+//! | [`cpu`] | whether this processor can run what was built |
+//!
+//! Imports point down only: `main` → `cli` → `engine` → `capture`, `model_store` → `frame`,
+//! `region`, `job`, `config`. `tests/architecture.rs` holds this.
+//!
+//! # Absences
+//!
+//! - Nothing opens a network socket.
+//! - No unbounded channel.
+//! - mistral.rs is named in `engine` and nowhere else; candle there and in `model_store::unpack`.
+//! - Every event carries the id of its request; one that comes late is known for what it is.
+//! - Nothing is written into the folder of shipped models.
+//! - Only `main` ends the process.
+
+pub mod capture;
+pub mod cli;
+pub mod config;
+pub mod cpu;
+pub mod engine;
+pub mod frame;
+pub mod job;
+pub mod model_store;
+pub mod region;

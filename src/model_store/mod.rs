@@ -1,0 +1,186 @@
+//! Models on disk: finding one, unpacking the shipped one, and checking a folder before the
+//! engine is trusted with it.
+//!
+//! [`locate`] turns what the user named into a folder; [`prepare`] gives back a folder that the
+//! engine can load as it stands: a shipped model's container is unpacked once into the cache
+//! ([`unpack`]), a Hugging Face folder is used where it lies. [`validate`] reads everything the
+//! engine would trip over. Nothing here touches the network.
+
+mod manifest;
+mod overlay;
+mod unpack;
+mod validate;
+
+use std::path::{Path, PathBuf};
+
+pub use manifest::{Manifest, Part, Unpacked};
+pub use validate::{Architecture, ModelFacts, validate};
+
+use crate::config::Folders;
+use crate::job::Progress;
+
+/// The model that ships with the program and works at the first start.
+pub const DEFAULT_MODEL: &str = "lorgnette-tiny";
+
+/// Why a model folder cannot be used. Each message is one line that says what to do.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ModelError {
+    /// Nothing of that name is shipped, and no folder lies at that path.
+    #[error("there is no model called {0:?}: name a shipped model or a folder with a checkpoint")]
+    Unknown(String),
+    /// A file that every model of this kind has is not there.
+    #[error("{}: the model lacks {file}: copy or download the model again", folder.display())]
+    Missing {
+        /// The model's folder.
+        folder: PathBuf,
+        /// What is missing, in words that name a file.
+        file: String,
+    },
+    /// A file is there, but is not what it should be.
+    #[error("{}: {reason}: copy or download the model again", file.display())]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The engine cannot run this kind of model.
+    #[error("{}: {reason}", folder.display())]
+    Unsupported {
+        /// The model's folder.
+        folder: PathBuf,
+        /// Which kind it is and why it cannot be used.
+        reason: String,
+    },
+    /// The disk is full.
+    #[error("{}: the disk is full: free {} MB, or set {} to a folder on another disk", folder.display(), needed / 1_000_000, crate::config::CACHE_VARIABLE)]
+    DiskFull {
+        /// Where it was written.
+        folder: PathBuf,
+        /// Bytes needed in all.
+        needed: u64,
+    },
+    /// The cache folder cannot be written.
+    #[error("{}: cannot be written ({reason}): set {} to a folder that can", folder.display(), crate::config::CACHE_VARIABLE)]
+    NotWritable {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's reason.
+        reason: String,
+    },
+    /// Another trouble with a file.
+    #[error("{}: {reason}", file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// The system's reason.
+        reason: String,
+    },
+}
+
+impl ModelError {
+    fn io(file: &Path, error: &std::io::Error) -> Self {
+        Self::Io { file: file.to_path_buf(), reason: error.to_string() }
+    }
+
+    fn damaged(file: &Path, reason: impl Into<String>) -> Self {
+        Self::Damaged { file: file.to_path_buf(), reason: reason.into() }
+    }
+}
+
+/// What [`prepare`] is busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Waiting for another Lorgnette that unpacks the same model.
+    Waiting,
+    /// Comparing the unpacked weights with their hash.
+    Verifying(Progress),
+    /// Unpacking the shipped container into the cache.
+    Unpacking(Progress),
+}
+
+/// A model that was found: a folder, not yet looked into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelFolder {
+    /// What the user calls it: a shipped model's name, or the folder's.
+    pub name: String,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+/// Finds the model called `wanted`: a shipped model's name, else a path to a folder.
+///
+/// # Errors
+/// [`ModelError::Unknown`] where there is neither.
+pub fn locate(folders: &Folders, wanted: &str) -> Result<ModelFolder, ModelError> {
+    let shipped = folders.models.join(wanted);
+    let is_a_plain_name = Path::new(wanted).components().count() == 1;
+    if is_a_plain_name && shipped.is_dir() {
+        return Ok(ModelFolder { name: wanted.to_owned(), path: shipped });
+    }
+    let path = PathBuf::from(wanted);
+    if !path.is_dir() {
+        return Err(ModelError::Unknown(wanted.to_owned()));
+    }
+    let name = path
+        .canonicalize()
+        .ok()
+        .and_then(|full| full.file_name().map(|name| name.to_string_lossy().into_owned()))
+        .unwrap_or_else(|| wanted.to_owned());
+    Ok(ModelFolder { name, path })
+}
+
+/// A model whose files were checked, ready for the engine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prepared {
+    /// What the user calls it.
+    pub name: String,
+    /// Which edition of it: the manifest's revision, or "local" for a folder without one.
+    pub revision: String,
+    /// The folder to load.
+    pub folder: PathBuf,
+    /// What its files say of it.
+    pub facts: ModelFacts,
+}
+
+/// Makes `model` ready to load: unpacked where it comes in a container, checked in any case.
+///
+/// # Errors
+/// Any [`ModelError`]; nothing half-made is left where a later start would take it for whole.
+pub fn prepare(
+    model: &ModelFolder,
+    cache: &Path,
+    report: &mut dyn FnMut(Step),
+) -> Result<Prepared, ModelError> {
+    let (folder, revision) = match Manifest::read(&model.path)? {
+        Some(manifest) => {
+            let folder = unpack::ensure(&model.path, &manifest, cache, report)?;
+            (folder, manifest.revision)
+        }
+        None => (model.path.clone(), "local".to_owned()),
+    };
+    let facts = validate(&folder)?;
+    let folder = overlay::ensure(&folder, &facts, cache)?;
+    Ok(Prepared { name: model.name.clone(), revision, folder, facts })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_looked_up_among_the_shipped_models_and_a_path_on_disk() {
+        let home = tempfile::tempdir().unwrap();
+        let [cache, models, samples] = ["c", "m", "s"].map(|name| home.path().join(name));
+        let folders = Folders { cache, models, samples };
+        std::fs::create_dir_all(folders.models.join("tiny")).unwrap();
+        let own = home.path().join("mine");
+        std::fs::create_dir_all(&own).unwrap();
+
+        assert_eq!(locate(&folders, "tiny").unwrap().path, folders.models.join("tiny"));
+        let found = locate(&folders, own.to_str().unwrap()).unwrap();
+        assert_eq!((found.name.as_str(), found.path), ("mine", own));
+        assert!(matches!(locate(&folders, "huge"), Err(ModelError::Unknown(name)) if name == "huge"));
+        assert!(matches!(locate(&folders, "../../etc/nothing"), Err(ModelError::Unknown(_))));
+    }
+}

@@ -1,0 +1,309 @@
+//! Reads everything in a model folder that mistral.rs would panic over, before it sees it.
+//!
+//! mistral.rs 0.8.1 unwraps what it parses (`pipeline/multimodal.rs`, `utils/tokenizer.rs`), so a
+//! damaged file would take the engine's thread with it. The checks follow what it reads: the
+//! configuration, the tokenizer, the preprocessor, the chat template, and the header of each
+//! safetensors file, for Idefics3 with the shape of every tensor.
+
+mod idefics3;
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::Metadata;
+use serde_json::Value;
+
+use super::ModelError;
+
+/// `architectures` entries that mistral.rs 0.8.1 runs with pictures.
+const SUPPORTED: [&str; 16] = [
+    "Gemma3ForConditionalGeneration",
+    "Gemma3nForConditionalGeneration",
+    "Gemma4ForConditionalGeneration",
+    "Idefics2ForConditionalGeneration",
+    "Idefics3ForConditionalGeneration",
+    "Llama4ForConditionalGeneration",
+    "MiniCPMO",
+    "Mistral3ForConditionalGeneration",
+    "MllamaForConditionalGeneration",
+    "Phi3VForCausalLM",
+    "Phi4MMForCausalLM",
+    "Qwen2VLForConditionalGeneration",
+    "Qwen2_5_VLForConditionalGeneration",
+    "Qwen3VLForConditionalGeneration",
+    "Qwen3VLMoeForConditionalGeneration",
+    "Qwen3_5ForConditionalGeneration",
+];
+
+/// A safetensors header is refused above this many bytes, as the safetensors crate does.
+const MAX_HEADER_BYTES: u64 = 100_000_000;
+
+/// How pictures become tokens, as far as Lorgnette itself must know it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Architecture {
+    /// A square picture, a fixed count of tokens.
+    Idefics3 {
+        /// Side of the square in pixels that the picture is squashed to.
+        image_side: u32,
+        /// Tokens the projector gives for one picture.
+        image_tokens: usize,
+        /// Whether mistral.rs needs another preprocessor file: as shipped it would cut the
+        /// picture into tiles, which panics (`vision_models/idefics3/mod.rs`).
+        needs_overlay: bool,
+    },
+    /// mistral.rs resizes as the model's own preprocessor says.
+    Other(String),
+}
+
+/// What a model's files say of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelFacts {
+    /// Kind of model.
+    pub architecture: Architecture,
+    /// Longest prompt and answer together, in tokens.
+    pub max_positions: usize,
+    /// Tokens that end an answer; at least one.
+    pub eos_tokens: Vec<u32>,
+    /// Size of the weights on disk, in bytes.
+    pub weight_bytes: u64,
+}
+
+/// Checks `folder`, a checkpoint in Hugging Face's layout, and reads its facts.
+///
+/// # Errors
+/// The first trouble found, as a [`ModelError`] that names the file.
+pub fn validate(folder: &Path) -> Result<ModelFacts, ModelError> {
+    let config_file = folder.join("config.json");
+    let config = read_object(folder, "config.json")?;
+    let architecture = architecture(folder, &config)?;
+    let tokenizer = read_object(folder, "tokenizer.json")?;
+    check_tokenizer(&folder.join("tokenizer.json"), &tokenizer)?;
+    let preprocessor = read_object(folder, "preprocessor_config.json")?;
+    check_preprocessor(&folder.join("preprocessor_config.json"), &preprocessor)?;
+    let processor = read_optional_object(folder, "processor_config.json")?;
+    let generation = read_optional_object(folder, "generation_config.json")?;
+    check_template(folder, processor.as_ref())?;
+
+    let text = config.get("text_config").filter(|text| text.is_object()).unwrap_or(&config);
+    let eos_tokens = [generation.as_ref(), Some(text), Some(&config)]
+        .into_iter()
+        .flatten()
+        .map(|source| token_ids(source.get("eos_token_id")))
+        .find(|ids| !ids.is_empty())
+        .ok_or_else(|| ModelError::damaged(&config_file, "no eos_token_id: answers would not end"))?;
+    let max_positions = text.get("max_position_embeddings").and_then(Value::as_u64);
+    let max_positions = max_positions
+        .and_then(|positions| usize::try_from(positions).ok())
+        .filter(|positions| *positions > 0)
+        .unwrap_or(2048);
+
+    let (tensors, weight_bytes) = read_weights(folder)?;
+    let architecture = if architecture == "Idefics3ForConditionalGeneration" {
+        let layout = idefics3::Layout::read(&config_file, &config, &preprocessor, processor.as_ref())?;
+        layout.check_tensors(folder, &tensors)?;
+        layout.architecture()
+    } else {
+        Architecture::Other(architecture)
+    };
+    Ok(ModelFacts { architecture, max_positions, eos_tokens, weight_bytes })
+}
+
+fn architecture(folder: &Path, config: &Value) -> Result<String, ModelError> {
+    let file = folder.join("config.json");
+    let names = config.get("architectures").and_then(Value::as_array);
+    let [name] = names.map_or(&[][..], Vec::as_slice) else {
+        return Err(ModelError::damaged(&file, "\"architectures\" must name exactly one"));
+    };
+    let name = name.as_str().unwrap_or_default();
+    if SUPPORTED.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    let reason = if name.starts_with("Llava") {
+        format!("{name} gives wrong answers in this engine and is not offered: choose another model")
+    } else {
+        format!("{name:?} is no picture model that this engine knows: choose another model")
+    };
+    Err(ModelError::Unsupported { folder: folder.to_path_buf(), reason })
+}
+
+fn token_ids(value: Option<&Value>) -> Vec<u32> {
+    let one = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
+    match value {
+        Some(Value::Array(ids)) => ids.iter().filter_map(one).collect(),
+        Some(id) => one(id).into_iter().collect(),
+        None => Vec::new(),
+    }
+}
+
+fn read_text(folder: &Path, name: &str) -> Result<Option<String>, ModelError> {
+    let file = folder.join(name);
+    match std::fs::read_to_string(&file) {
+        Ok(text) if text.trim().is_empty() => Err(ModelError::damaged(&file, "the file is empty")),
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            Err(ModelError::damaged(&file, "not a text file"))
+        }
+        Err(error) => Err(ModelError::io(&file, &error)),
+    }
+}
+
+fn read_optional_object(folder: &Path, name: &str) -> Result<Option<Value>, ModelError> {
+    let Some(text) = read_text(folder, name)? else { return Ok(None) };
+    let file = folder.join(name);
+    match serde_json::from_str::<Value>(&text) {
+        Ok(value) if value.is_object() => Ok(Some(value)),
+        Ok(_) => Err(ModelError::damaged(&file, "not a JSON object")),
+        Err(error) => Err(ModelError::damaged(&file, format!("not JSON ({error})"))),
+    }
+}
+
+fn read_object(folder: &Path, name: &str) -> Result<Value, ModelError> {
+    read_optional_object(folder, name)?.ok_or_else(|| ModelError::Missing {
+        folder: folder.to_path_buf(),
+        file: name.to_owned(),
+    })
+}
+
+/// mistral.rs indexes `added_tokens` and `model.vocab` without looking.
+fn check_tokenizer(file: &Path, tokenizer: &Value) -> Result<(), ModelError> {
+    let vocabulary = tokenizer.pointer("/model/vocab").is_some_and(Value::is_object);
+    let added = tokenizer.get("added_tokens").and_then(Value::as_array);
+    let added_are_tokens = added.is_some_and(|added| {
+        added.iter().all(|token| {
+            token.get("content").is_some_and(Value::is_string)
+                && token.get("id").is_some_and(Value::is_u64)
+        })
+    });
+    if vocabulary && added_are_tokens {
+        Ok(())
+    } else {
+        Err(ModelError::damaged(file, "no tokenizer with a vocabulary and added tokens"))
+    }
+}
+
+/// The entries that mistral.rs parses with a fixed type, and unwraps.
+fn check_preprocessor(file: &Path, preprocessor: &Value) -> Result<(), ModelError> {
+    type Fits = fn(&Value) -> bool;
+    let three_numbers: Fits =
+        |value| value.as_array().is_some_and(|v| v.len() == 3 && v.iter().all(Value::is_number));
+    let sizes: Fits = |value| value.as_object().is_some_and(|v| v.values().all(Value::is_u64));
+    let table: [(&[&str], Fits, &str); 4] = [
+        (
+            &[
+                "do_convert_rgb",
+                "do_image_splitting",
+                "do_normalize",
+                "do_pad",
+                "do_rescale",
+                "do_resize",
+            ],
+            Value::is_boolean,
+            "true or false",
+        ),
+        (&["image_mean", "image_std"], three_numbers, "three numbers"),
+        (&["rescale_factor"], Value::is_number, "a number"),
+        (&["size", "max_image_size", "crop_size"], sizes, "sizes in pixels"),
+    ];
+    for (names, fits, kind) in table {
+        for name in names {
+            if preprocessor.get(name).is_some_and(|value| !value.is_null() && !fits(value)) {
+                return Err(ModelError::damaged(file, format!("{name:?} must be {kind}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Without a chat template the first question would panic (`pipeline/processing.rs`).
+fn check_template(folder: &Path, processor: Option<&Value>) -> Result<(), ModelError> {
+    let jinja = read_text(folder, "chat_template.jinja")?.is_some();
+    let in_json = |value: Option<&Value>| {
+        value
+            .and_then(|value| value.get("chat_template"))
+            .is_some_and(|template| template.is_string() || template.is_array())
+    };
+    let tokenizer_config = read_optional_object(folder, "tokenizer_config.json")?;
+    let own_file = read_optional_object(folder, "chat_template.json")?;
+    if jinja
+        || in_json(processor)
+        || in_json(tokenizer_config.as_ref())
+        || in_json(own_file.as_ref())
+    {
+        return Ok(());
+    }
+    match tokenizer_config {
+        None => Err(ModelError::Missing {
+            folder: folder.to_path_buf(),
+            file: "tokenizer_config.json".into(),
+        }),
+        Some(_) => Err(ModelError::damaged(
+            &folder.join("tokenizer_config.json"),
+            "no chat template: the model cannot be asked questions",
+        )),
+    }
+}
+
+/// Shape of every tensor by name.
+type Shapes = HashMap<String, Vec<usize>>;
+
+/// Reads the headers of all weight files and checks that the data they promise is there.
+fn read_weights(folder: &Path) -> Result<(Shapes, u64), ModelError> {
+    let entries = std::fs::read_dir(folder).map_err(|error| ModelError::io(folder, &error))?;
+    let mut files: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "safetensors"))
+        .collect();
+    files.sort();
+    // An index names files that a copy may have left behind.
+    if let Some(index) = read_optional_object(folder, "model.safetensors.index.json")? {
+        let named = index.get("weight_map").and_then(Value::as_object);
+        for name in named.into_iter().flat_map(|map| map.values()).filter_map(Value::as_str) {
+            if !folder.join(name).is_file() {
+                let folder = folder.to_path_buf();
+                return Err(ModelError::Missing { folder, file: name.to_owned() });
+            }
+        }
+    }
+    if files.is_empty() {
+        let file = "its weights (*.safetensors)".to_owned();
+        return Err(ModelError::Missing { folder: folder.to_path_buf(), file });
+    }
+    let mut shapes = Shapes::new();
+    let mut bytes = 0;
+    for file in &files {
+        bytes += read_header(file, &mut shapes)?;
+    }
+    Ok((shapes, bytes))
+}
+
+fn read_header(file: &Path, shapes: &mut Shapes) -> Result<u64, ModelError> {
+    let io = |error: std::io::Error| ModelError::io(file, &error);
+    let mut source = std::fs::File::open(file).map_err(io)?;
+    let length = source.metadata().map_err(io)?.len();
+    let mut prefix = [0; 8];
+    if length < 8 {
+        return Err(ModelError::damaged(file, "the file is empty or cut short"));
+    }
+    source.read_exact(&mut prefix).map_err(io)?;
+    let header_length = u64::from_le_bytes(prefix);
+    if header_length > MAX_HEADER_BYTES || header_length > length - 8 {
+        return Err(ModelError::damaged(file, "not a safetensors file, or cut short"));
+    }
+    let mut header = vec![0; usize::try_from(header_length).unwrap_or(0)];
+    source.read_exact(&mut header).map_err(io)?;
+    let metadata: Metadata = serde_json::from_slice(&header).map_err(|error| {
+        ModelError::damaged(file, format!("its header cannot be read ({error})"))
+    })?;
+    let promised = metadata.data_len() as u64 + 8 + header_length;
+    if promised != length {
+        let reason = format!("{length} bytes long where its header says {promised}");
+        return Err(ModelError::damaged(file, reason));
+    }
+    for (name, info) in metadata.tensors() {
+        shapes.insert(name, info.shape.clone());
+    }
+    Ok(length)
+}

@@ -1,0 +1,199 @@
+//! The project's own commands: `cargo xtask run` and `cargo xtask test`.
+
+#[path = "../../src/cpu.rs"]
+mod cpu;
+mod executable;
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::process::{self, Command, Stdio};
+
+const USAGE: &str = "\
+Usage: cargo xtask run [ARGUMENT...]   build Lorgnette and start it with these arguments
+       cargo xtask test [FILTER...]    check the formatting, lint, and run the tests
+";
+
+/// Where `packaging/bootstrap.sh` was called: the pictures that its user names lie there.
+const START_FOLDER: &str = "XTASK_START_FOLDER";
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "only `exit` passes a Windows exit code on whole"
+)]
+fn main() {
+    let mut arguments = env::args_os().skip(1);
+    let verb = arguments.next();
+    let arguments: Vec<_> = arguments.collect();
+    let outcome = match verb.as_deref().and_then(OsStr::to_str) {
+        Some("run") => prepare().and_then(|()| run(arguments)),
+        Some("test") => prepare().and_then(|()| test(arguments)),
+        _ => {
+            eprint!("{USAGE}");
+            process::exit(2);
+        }
+    };
+    process::exit(outcome.unwrap_or_else(|error| {
+        eprintln!("{error}");
+        1
+    }));
+}
+
+fn prepare() -> Result<(), String> {
+    cpu::require().map_err(|missing| missing.to_string())?;
+    if cfg!(target_arch = "x86_64")
+        && let Some(warning) = replaced_flags(|variable| env::var_os(variable))
+    {
+        eprintln!("{warning}");
+    }
+    Ok(())
+}
+
+/// Cargo takes the flags in these variables instead of the project's own, not beside them.
+fn replaced_flags(value_of: impl Fn(&str) -> Option<OsString>) -> Option<String> {
+    let (variable, flags) = ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS"]
+        .into_iter()
+        .find_map(|variable| Some((variable, value_of(variable)?)))?;
+    let names_a_processor = flags.to_string_lossy().contains("target-cpu");
+    (!names_a_processor).then(|| {
+        format!(
+            "warning: {variable} replaces the flags of .cargo/config.toml, so the model is \
+             compiled without AVX2 and answers far more slowly; unset it, or add \
+             -C target-cpu=x86-64-v3 to it"
+        )
+    })
+}
+
+/// Builds the application and becomes it.
+fn run(arguments: Vec<OsString>) -> Result<i32, String> {
+    let build = cargo()
+        .args(["build", "--package=lorgnette", "--bin=lorgnette"])
+        .arg("--message-format=json-render-diagnostics")
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cargo did not start: {error}"))?;
+    if !build.status.success() {
+        return Ok(build.status.code().unwrap_or(1));
+    }
+    let program = executable::find(&String::from_utf8_lossy(&build.stdout))
+        .ok_or("cargo built the application but did not say where")?;
+
+    let mut application = Command::new(&program);
+    application.args(if arguments.is_empty() {
+        default_arguments()
+    } else {
+        arguments
+    });
+    if let Some(folder) = env::var_os(START_FOLDER) {
+        application.current_dir(folder).env_remove(START_FOLDER);
+    }
+    become_it(application).map_err(|error| format!("{program} did not start: {error}"))
+}
+
+/// What `run` alone starts: the terminal demo, until the window comes.
+fn default_arguments() -> Vec<OsString> {
+    vec!["demo".into()]
+}
+
+/// Gives the terminal, its signals and the exit code over to the application.
+#[cfg(unix)]
+fn become_it(mut application: Command) -> std::io::Result<i32> {
+    use std::os::unix::process::CommandExt;
+    Err(application.exec())
+}
+
+/// Waits for the application and leaves Ctrl-C, which reaches every process of a console, to it.
+#[cfg(windows)]
+fn become_it(mut application: Command) -> std::io::Result<i32> {
+    type Handler = extern "system" fn(u32) -> i32;
+    unsafe extern "system" {
+        safe fn SetConsoleCtrlHandler(handler: Option<Handler>, add: i32) -> i32;
+    }
+    extern "system" fn handled(_event: u32) -> i32 {
+        1
+    }
+    SetConsoleCtrlHandler(Some(handled), 1);
+    Ok(application.status()?.code().unwrap_or(1))
+}
+
+/// Runs everything that must pass before a change lands, up to the first failure.
+fn test(filter: Vec<OsString>) -> Result<i32, String> {
+    for arguments in checks(filter) {
+        eprintln!("$ cargo {}", arguments.join(OsStr::new(" ")).display());
+        let status = cargo()
+            .args(&arguments)
+            .status()
+            .map_err(|error| format!("cargo did not start: {error}"))?;
+        if !status.success() {
+            return Ok(status.code().unwrap_or(1));
+        }
+    }
+    Ok(0)
+}
+
+fn checks(filter: Vec<OsString>) -> [Vec<OsString>; 3] {
+    let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+    let mut tests = words("test --workspace");
+    tests.extend(filter);
+    [
+        words("fmt --all --check"),
+        words("clippy --workspace --all-targets -- -D warnings"),
+        tests,
+    ]
+}
+
+/// The cargo that started this program, so that both use one toolchain.
+fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(set: &[(&str, &str)]) -> Option<String> {
+        replaced_flags(|variable| {
+            let (_, flags) = set.iter().find(|(name, _)| *name == variable)?;
+            Some((*flags).into())
+        })
+    }
+
+    #[test]
+    fn a_variable_that_replaces_the_flags_is_named() {
+        assert_eq!(with(&[]), None);
+        assert!(
+            with(&[("RUSTFLAGS", "-D warnings")])
+                .unwrap()
+                .contains(" RUSTFLAGS ")
+        );
+        // An empty one replaces them as well.
+        assert!(
+            with(&[("CARGO_ENCODED_RUSTFLAGS", "")])
+                .unwrap()
+                .contains(" CARGO_ENCODED_RUSTFLAGS ")
+        );
+    }
+
+    #[test]
+    fn a_chosen_processor_is_no_accident() {
+        assert_eq!(with(&[("RUSTFLAGS", "-C target-cpu=native")]), None);
+        // The encoded one wins, and it names none.
+        let both = [
+            ("RUSTFLAGS", "-Ctarget-cpu=native"),
+            ("CARGO_ENCODED_RUSTFLAGS", "-g"),
+        ];
+        assert!(with(&both).is_some());
+    }
+
+    #[test]
+    fn run_alone_starts_the_demo() {
+        assert_eq!(default_arguments(), ["demo"]);
+    }
+
+    #[test]
+    fn a_filter_goes_to_the_tests_alone() {
+        let [format, lint, tests] = checks(vec!["cpu".into(), "--quiet".into()]);
+        assert_eq!(format, ["fmt", "--all", "--check"]);
+        assert!(!lint.contains(&"cpu".into()));
+        assert_eq!(tests, ["test", "--workspace", "cpu", "--quiet"]);
+    }
+}
