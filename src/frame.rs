@@ -146,7 +146,7 @@ impl fmt::Debug for Frame {
             .field("size", &format_args!("{}×{}", self.width(), self.height()))
             .field("source", &self.source)
             .field("time", &self.time)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -156,21 +156,19 @@ mod tests {
 
     #[test]
     fn every_frame_has_its_own_growing_number() {
-        let threads: Vec<_> = (0..4)
-            .map(|_| {
-                std::thread::spawn(|| {
-                    let ids: Vec<_> = (0..100)
-                        .map(|_| Frame::new(RgbImage::new(1, 1), Source::Stdin).id)
-                        .collect();
-                    assert!(ids.is_sorted(), "numbers grow with time: {ids:?}");
-                    ids
-                })
-            })
-            .collect();
-        let mut ids: Vec<_> = threads
-            .into_iter()
-            .flat_map(|t| t.join().unwrap())
-            .collect();
+        let batch = || {
+            let frame = || Frame::new(RgbImage::new(1, 1), Source::Stdin).id;
+            let ids: Vec<_> = (0..100).map(|_| frame()).collect();
+            assert!(ids.is_sorted(), "numbers grow with time: {ids:?}");
+            ids
+        };
+        let mut ids: Vec<_> = std::thread::scope(|scope| {
+            let threads = [(); 4].map(|()| scope.spawn(batch));
+            threads
+                .into_iter()
+                .flat_map(|thread| thread.join().unwrap())
+                .collect()
+        });
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), 400);

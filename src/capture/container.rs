@@ -30,7 +30,7 @@ pub(super) fn is_complete_jpeg(bytes: &[u8]) -> bool {
                 let Some(length) = bytes.get(at + 1..at + 3) else {
                     return false;
                 };
-                at += 1 + usize::from(u16::from_be_bytes([length[0], length[1]])).max(2);
+                at += 1 + usize::from(u16::from_be_bytes([length[0], length[1]]));
             }
             // A stuffed zero, a restart, or nothing with a length.
             _ => at += 1,
@@ -131,6 +131,7 @@ mod tests {
             &[&JPEG[..JPEG.len() - 2], &[0; 100]].concat()
         ));
         // Fill bytes before the marker, and a length that leads past the end.
+        assert!(is_complete_jpeg(b"\xFF\xD8\xFF\xFF\xD9"));
         assert!(is_complete_jpeg(b"\xFF\xD8\xFF\xFF\xFF\xD9"));
         assert!(!is_complete_jpeg(b"\xFF\xD8\xFF\xE0\xFF\xFF\xFF\xD9"));
         assert!(!is_complete_jpeg(b"\xFF\xD8\xFF\xE0\0\0"));

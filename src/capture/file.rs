@@ -47,7 +47,7 @@ pub fn load_bytes(source: Source, bytes: &[u8]) -> Result<Frame, CaptureError> {
 
 fn read_file(path: &Path) -> Result<Vec<u8>, Reason> {
     let file = File::open(path).map_err(|error| {
-        // Some systems call opening a folder a lack of permission.
+        // Windows calls opening a folder a lack of permission; elsewhere reading it fails, by name.
         if path.is_dir() {
             Reason::IsFolder
         } else {
@@ -55,9 +55,6 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Reason> {
         }
     })?;
     let metadata = file.metadata()?;
-    if metadata.is_dir() {
-        return Err(Reason::IsFolder);
-    }
     if metadata.len() > MAX_FILE_BYTES {
         return Err(Reason::TooManyBytes(Some(metadata.len())));
     }
@@ -85,37 +82,20 @@ mod tests {
     use std::fs;
     use std::io::{self, Cursor};
     use std::path::PathBuf;
-    use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
 
     /// The smallest of pictures: one red pixel.
     const RED: &[u8] = b"P6 1 1 255\n\xFF\x00\x00";
 
-    /// A folder for one test, removed at its end.
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new() -> Self {
-            static NEXT: AtomicU32 = AtomicU32::new(0);
-            let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let name = format!("lorgnette-capture-{}-{number}", std::process::id());
-            let path = std::env::temp_dir().join(name);
-            fs::create_dir_all(&path).unwrap();
-            Self(path)
-        }
-
-        fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
-            let path = self.0.join(name);
-            fs::write(&path, bytes).unwrap();
-            path
-        }
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
     }
 
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
+    fn file(folder: &tempfile::TempDir, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
     }
 
     fn reason(path: &Path) -> Reason {
@@ -124,26 +104,26 @@ mod tests {
 
     #[test]
     fn a_file_becomes_a_frame_whatever_it_is_called() {
-        let folder = Folder::new();
-        let path = folder.file("really a ppm.jpg", RED);
+        let folder = folder();
+        let path = file(&folder, "really a ppm.jpg", RED);
         let frame = load(&path).unwrap();
         assert_eq!(frame.pixels.as_raw(), &[255, 0, 0]);
         assert_eq!(frame.source, Source::File(path));
         assert_eq!(frame.source.name(), "really a ppm.jpg");
         assert_ne!(
-            load(&folder.0.join("really a ppm.jpg")).unwrap().id,
+            load(&folder.path().join("really a ppm.jpg")).unwrap().id,
             frame.id
         );
     }
 
     #[test]
     fn files_that_cannot_be_read() {
-        let folder = Folder::new();
-        assert_eq!(reason(&folder.0.join("none.png")), Reason::NotFound);
+        let folder = folder();
+        assert_eq!(reason(&folder.path().join("none.png")), Reason::NotFound);
         assert_eq!(reason(Path::new("")), Reason::NotFound);
-        assert_eq!(reason(&folder.0), Reason::IsFolder);
-        assert_eq!(reason(&folder.file("empty.jpg", b"")), Reason::Empty);
-        let text = reason(&folder.file("notes.jpg", b"not a picture at all"));
+        assert_eq!(reason(folder.path()), Reason::IsFolder);
+        assert_eq!(reason(&file(&folder, "empty.jpg", b"")), Reason::Empty);
+        let text = reason(&file(&folder, "notes.jpg", b"not a picture at all"));
         assert_eq!(text, Reason::NotAPicture(Some("a text file")));
     }
 
@@ -158,9 +138,9 @@ mod tests {
     #[test]
     fn a_file_without_permission() {
         use std::os::unix::fs::PermissionsExt;
-        let folder = Folder::new();
-        let path = folder.file("secret.png", RED);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+        let folder = folder();
+        let path = file(&folder, "secret.png", RED);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
         // The superuser may read everything.
         if File::open(&path).is_err() {
             assert_eq!(reason(&path), Reason::PermissionDenied);
@@ -169,8 +149,8 @@ mod tests {
 
     #[test]
     fn a_huge_file_is_refused_by_its_length() {
-        let folder = Folder::new();
-        let path = folder.file("huge.tif", b"II*\0");
+        let folder = folder();
+        let path = file(&folder, "huge.tif", b"II*\0");
         // A hole: it takes no room on most disks.
         File::options()
             .write(true)

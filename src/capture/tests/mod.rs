@@ -1,6 +1,7 @@
 //! From the bytes of a file to the pixels of a frame, through every decoder.
 
 mod bad;
+mod make;
 mod orientation;
 
 use std::io::Cursor;
@@ -56,10 +57,15 @@ fn squares() -> RgbImage {
     RgbImage::from_fn(32, 16, |x, y| Rgb(SQUARES[(y / 8 * 4 + x / 8) as usize]))
 }
 
-/// Whether two pictures of squares agree within what lossy coding changes.
+/// Checks that two pictures of squares agree within what lossy coding changes, and away from the
+/// edges, over which coding at half the resolution smears colours.
 fn assert_close(name: &str, picture: &RgbImage, expected: &RgbImage) {
     assert_eq!(picture.dimensions(), expected.dimensions(), "{name}");
-    for (x, y, pixel) in picture.enumerate_pixels() {
+    let inside = |at: u32| (2..6).contains(&(at % 8));
+    for (x, y, pixel) in picture
+        .enumerate_pixels()
+        .filter(|(x, y, _)| inside(*x) && inside(*y))
+    {
         let wanted = expected.get_pixel(x, y);
         let far = pixel
             .0

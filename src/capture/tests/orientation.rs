@@ -3,6 +3,7 @@
 use image::codecs::webp::WebPEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
+use super::make::{png_chunk, tiff_file};
 use super::*;
 
 /// EXIF data with nothing but an orientation.
@@ -64,30 +65,13 @@ fn jpeg() {
     }
 }
 
-/// A PNG chunk with its checksum.
-pub(super) fn png_chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
-    let length = (data.len() as u32).to_be_bytes();
-    let body = [kind, data].concat();
-    // CRC-32 as in the PNG specification, annex D.
-    let crc = !body.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            if crc & 1 == 1 {
-                crc >> 1 ^ 0xEDB8_8320
-            } else {
-                crc >> 1
-            }
-        })
-    });
-    [&length[..], &body, &crc.to_be_bytes()].concat()
-}
-
 #[test]
 fn png_with_the_tag_before_or_after_the_pixels() {
     let plain = encode(squares(), ImageFormat::Png);
     let after_header = 8 + 25;
     let before_end = plain.len() - 12;
     for orientation in 1..=8 {
-        let chunk = png_chunk(b"eXIf", &exif(orientation));
+        let chunk = png_chunk(*b"eXIf", &exif(orientation));
         for (name, at) in [("tag before", after_header), ("tag after", before_end)] {
             let tagged = [&plain[..at], &chunk, &plain[at..]].concat();
             assert_upright(name, &tagged, orientation);
@@ -115,55 +99,15 @@ fn webp_with_bare_or_prefixed_exif() {
 #[test]
 fn tiff() {
     for orientation in 1..=8 {
-        let bytes = tiff(
+        let bytes = tiff_file(
             32,
             16,
-            &[8, 8, 8],
+            [8, 8, 8],
             &[(274, u32::from(orientation))],
             &squares(),
         );
         assert_upright("TIFF", &bytes, orientation);
     }
-}
-
-/// An uncompressed little-endian RGB TIFF with `more` short tags, which must come after 258 and
-/// before 277 or after 279 in number.
-pub(super) fn tiff(
-    width: u32,
-    height: u32,
-    bits: &[u16; 3],
-    more: &[(u16, u32)],
-    pixels: &[u8],
-) -> Vec<u8> {
-    const SHORT: u16 = 3;
-    const LONG: u16 = 4;
-    let count = 9 + more.len() as u32;
-    let after_directory = 8 + 2 + 12 * count + 4;
-    let mut entries = vec![
-        (256, LONG, 1, width),
-        (257, LONG, 1, height),
-        (258, SHORT, 3, after_directory),
-        (259, SHORT, 1, 1),
-        (262, SHORT, 1, 2),
-        (273, LONG, 1, after_directory + 6),
-        (277, SHORT, 1, 3),
-        (278, LONG, 1, height),
-        (279, LONG, 1, pixels.len() as u32),
-    ];
-    entries.extend(more.iter().map(|(tag, value)| (*tag, SHORT, 1, *value)));
-    entries.sort_unstable();
-    let mut file = b"II*\0\x08\0\0\0".to_vec();
-    file.extend((count as u16).to_le_bytes());
-    for (tag, kind, count, value) in entries {
-        file.extend(u16::to_le_bytes(tag));
-        file.extend(kind.to_le_bytes());
-        file.extend(u32::to_le_bytes(count));
-        file.extend(value.to_le_bytes());
-    }
-    file.extend([0; 4]);
-    file.extend(bits.iter().flat_map(|bits| bits.to_le_bytes()));
-    file.extend(pixels);
-    file
 }
 
 #[test]
@@ -176,7 +120,7 @@ fn a_broken_tag_does_not_spoil_the_picture() {
         &exif(9),
         b"garbage garbage garbage",
     ] {
-        let tagged = [&plain[..33], &png_chunk(b"eXIf", exif), &plain[33..]].concat();
+        let tagged = [&plain[..33], &png_chunk(*b"eXIf", exif), &plain[33..]].concat();
         assert_eq!(load(&tagged), Ok(card()), "{}", exif.escape_ascii());
     }
 }

@@ -1,0 +1,106 @@
+//! What the integration tests share: the shipped model, an engine, and asking it.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use lorgnette::config::Folders;
+use lorgnette::engine::{
+    Answer, DeviceChoice, Engine, EngineError, EngineEvent, LoadRequest, ModelInfo, Picture,
+    Question, RequestId, Token, Weights,
+};
+use lorgnette::model_store::{DEFAULT_MODEL, ModelFolder, locate};
+
+/// Longest wait for one event; a stuck engine fails the test instead of hanging it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The cache that all tests share, so that the model is unpacked once.
+pub fn cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")
+}
+
+pub fn folders() -> Folders {
+    Folders { cache: cache(), models: root().join("models"), samples: root().join("assets/samples") }
+}
+
+pub fn sample(name: &str) -> PathBuf {
+    root().join("assets/samples").join(name)
+}
+
+/// The picture of a file, whole.
+pub fn picture(file: &Path) -> Picture {
+    Picture { frame: lorgnette::capture::load(file).unwrap(), region: None }
+}
+
+pub fn request(model: ModelFolder, weights: Weights) -> LoadRequest {
+    LoadRequest { model, folders: folders(), weights, device: DeviceChoice::Cpu }
+}
+
+/// An engine that is listened to.
+pub struct Listener {
+    pub engine: Engine,
+}
+
+impl Listener {
+    pub fn start() -> Self {
+        Self { engine: Engine::start(|| ()).unwrap() }
+    }
+
+    /// An engine with the shipped model loaded.
+    pub fn with_default(weights: Weights) -> Self {
+        let listener = Self::start();
+        listener.load_default(weights).unwrap();
+        listener
+    }
+
+    pub fn load_default(&self, weights: Weights) -> Result<ModelInfo, EngineError> {
+        self.load(locate(&folders(), DEFAULT_MODEL).unwrap(), weights)
+    }
+
+    pub fn load(&self, model: ModelFolder, weights: Weights) -> Result<ModelInfo, EngineError> {
+        let load = self.engine.load(request(model, weights)).unwrap();
+        loop {
+            match self.next() {
+                EngineEvent::Ready(id, info) if id == load => return Ok(info),
+                EngineEvent::Failed(id, error) if id == load => return Err(error),
+                _ => {}
+            }
+        }
+    }
+
+    pub fn next(&self) -> EngineEvent {
+        self.engine.wait_event(PATIENCE).unwrap().expect("the engine says something")
+    }
+
+    /// Asks and waits for the end, checking that the tokens that came are the answer's.
+    pub fn ask(&self, question: Question) -> Result<Answer, EngineError> {
+        let asked = self.engine.ask(question).unwrap();
+        self.answer(asked).map(|(answer, _)| answer)
+    }
+
+    /// The answer to `asked` and the tokens as they came, before any were cut off.
+    pub fn answer(&self, asked: RequestId) -> Result<(Answer, Vec<Token>), EngineError> {
+        let mut tokens = Vec::new();
+        loop {
+            match self.next() {
+                EngineEvent::Token(id, token) if id == asked => tokens.push(token),
+                EngineEvent::Done(id, answer) if id == asked => {
+                    assert!(tokens.starts_with(&answer.tokens));
+                    return Ok((*answer, tokens));
+                }
+                EngineEvent::Failed(id, error) if id == asked => return Err(error),
+                _ => {}
+            }
+        }
+    }
+
+    /// Asks "What is that?" about a sample picture.
+    pub fn what_is(&self, name: &str) -> String {
+        self.ask(Question::new(vec![picture(&sample(name))], "What is that?")).unwrap().text
+    }
+}
