@@ -18,6 +18,7 @@
 //! | [`model_store`] | models on disk: found, unpacked, validated |
 //! | [`engine`] | mistral.rs behind commands and events |
 //! | [`cli`] | `ask`, `bench`, `demo` |
+//! | `panics` | a dependency's panic, kept from the terminal and made an error |
 //! | [`cpu`] | whether this processor can run what was built |
 //!
 //! Imports point down only: `main` → `cli` → `engine` → `capture`, `model_store` → `frame`,
@@ -40,4 +41,5 @@ pub mod engine;
 pub mod frame;
 pub mod job;
 pub mod model_store;
+mod panics;
 pub mod region;

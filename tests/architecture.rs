@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms from the bottom up; a room may import from lower floors only.
 const FLOORS: &[&[&str]] = &[
-    &["config", "cpu", "frame", "heatmap", "job", "region"],
+    &["config", "cpu", "frame", "heatmap", "job", "panics", "region"],
     &["capture", "encoder", "model_store", "session"],
     &["engine", "eval"],
     &["ui"],

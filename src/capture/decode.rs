@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::io;
 use std::io::Cursor;
-use std::panic::{self, AssertUnwindSafe};
 
 use image::error::{LimitErrorKind, UnsupportedErrorKind};
 use image::metadata::Orientation;
@@ -12,6 +11,7 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, RgbImag
 use super::error::{Reason, brief};
 use super::sniff::{self, Format};
 use super::{container, orient};
+use crate::panics;
 
 /// The most pixels a picture may have: 100 million.
 ///
@@ -30,10 +30,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage, Reason> {
 /// Runs a decoder and turns a panic within it into a reason: a hostile file must not end the
 /// program.
 fn guard<T>(format: Format, decoder: impl FnOnce() -> Result<T, Reason>) -> Result<T, Reason> {
-    // Unwind-safe: all that the decoder could leave half-done is its own and is dropped here.
-    panic::catch_unwind(AssertUnwindSafe(decoder)).unwrap_or(Err(Reason::DecoderFailed {
-        format: format.name(),
-    }))
+    panics::guard(decoder).unwrap_or(Err(Reason::DecoderFailed { format: format.name() }))
 }
 
 fn decode_as(format: Format, bytes: &[u8]) -> Result<RgbImage, Reason> {

@@ -1,24 +1,30 @@
 //! Loads a model into mistral.rs, on a thread that is used for nothing else.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use mistralrs::core::IsqType;
+use mistralrs::core::{IsqType, Response};
 use mistralrs::model_builder_trait::{build_auto_pipeline, build_model_from_pipeline};
-use mistralrs::{Device, DeviceMapSetting, Model, ModelBuilder, ModelDType, TokenSource};
+use mistralrs::{
+    CustomLogitsProcessor, Device, DeviceMapSetting, Model, ModelBuilder, ModelDType,
+    NormalRequest, Request, RequestMessage, SamplingParams, Tensor, TokenSource,
+};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokenizers::Tokenizer;
 use tokio::sync::{mpsc, oneshot};
 
 use super::command::{DeviceChoice, LoadRequest, Weights};
 use super::event::{EngineError, LoadProgress, ModelInfo};
-use super::panics;
+use crate::panics;
 use crate::model_store::{self, Architecture, ModelFacts, Prepared};
 
 /// A model with what is needed to ask it.
 pub struct Loaded {
     /// mistral.rs's handle; dropping it lets go of the memory.
     pub model: Model,
+    /// The threads that compute beside mistral.rs's own; they end with this value.
+    _pool: Option<ThreadPool>,
     /// The model's own tokenizer.
     pub tokenizer: Arc<Tokenizer>,
     /// What its files say.
@@ -64,8 +70,12 @@ fn load(request: LoadRequest, report: &dyn Fn(LoadProgress)) -> Result<Loaded, E
         .enable_all()
         .build()
         .map_err(|error| EngineError::Load(error.to_string()))?;
-    let (model, tokenizer) = runtime
-        .block_on(build(&prepared.folder, &device, request.weights))
+    let (model, tokenizer, pool) = runtime
+        .block_on(async {
+            let (model, tokenizer) = build(&prepared.folder, &device, request.weights).await?;
+            let pool = warm_up(&model).await?;
+            anyhow::Ok((model, tokenizer, pool))
+        })
         .map_err(|error| EngineError::Load(one_line(&error)))?;
     let Prepared { name, revision, facts, .. } = prepared;
     let info = ModelInfo {
@@ -80,7 +90,7 @@ fn load(request: LoadRequest, report: &dyn Fn(LoadProgress)) -> Result<Loaded, E
         },
         load_time: started.elapsed(),
     };
-    Ok(Loaded { model, tokenizer, facts, info, request })
+    Ok(Loaded { model, _pool: pool, tokenizer, facts, info, request })
 }
 
 async fn build(
@@ -108,6 +118,44 @@ async fn build(
         .tokenizer()
         .ok_or_else(|| anyhow::anyhow!("it has no tokenizer"))?;
     Ok((build_model_from_pipeline(pipeline, scheduler, config).await, tokenizer))
+}
+
+/// Has the model say one token, on the way to which mistral.rs's thread joins a pool of threads.
+///
+/// From outside a pool every parallel step would be handed over and waited for, some ten thousand
+/// times an answer.
+async fn warm_up(model: &Model) -> anyhow::Result<Option<ThreadPool>> {
+    let join = Arc::new(JoinPool::default());
+    let processor: Arc<dyn CustomLogitsProcessor> = join.clone();
+    let (sender, mut responses) = mpsc::channel(1);
+    let text = "hello".to_owned();
+    let messages = RequestMessage::Completion { text, echo_prompt: false, best_of: None };
+    let sampling = SamplingParams { max_len: Some(1), ..SamplingParams::deterministic() };
+    let request = NormalRequest {
+        logits_processors: Some(vec![processor]),
+        ..NormalRequest::new_simple(messages, sampling, sender, 0, None, None)
+    };
+    model.inner().get_sender(None)?.send(Request::Normal(Box::new(request))).await?;
+    match responses.recv().await {
+        Some(Response::CompletionDone(_)) => {}
+        Some(response) => drop(response.as_result()?),
+        None => anyhow::bail!("its first token: {}", panics::take_last()),
+    }
+    let mut pool = join.0.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(pool.take())
+}
+
+/// Makes the thread it is called on the first of a pool, which is kept here.
+#[derive(Default)]
+struct JoinPool(Mutex<Option<ThreadPool>>);
+
+impl CustomLogitsProcessor for JoinPool {
+    fn apply(&self, logits: &Tensor, _context: &[u32]) -> mistralrs::Result<Tensor> {
+        // Without a pool of its own the thread uses the process's, only slower.
+        let pool = ThreadPoolBuilder::new().use_current_thread().build().ok();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = pool;
+        Ok(logits.clone())
+    }
 }
 
 /// The device to compute on, and its name.

@@ -13,7 +13,6 @@
 mod command;
 mod event;
 mod load;
-mod panics;
 mod prompt;
 mod sampler;
 mod worker;
@@ -48,7 +47,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Unreachable`] where the system gives no thread.
     pub fn start(wake: impl Fn() + Send + 'static) -> Result<Self, EngineError> {
-        panics::catch();
+        crate::panics::catch();
         let (commands, inbox) = tokio::sync::mpsc::channel(COMMANDS);
         let (outbox, events) = sync_channel(EVENTS);
         let runtime = tokio::runtime::Builder::new_current_thread()

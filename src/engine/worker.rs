@@ -21,9 +21,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::command::{AnswerOptions, EngineCommand, LoadRequest, Question, RequestId};
 use super::event::{Answer, EngineError, EngineEvent, Finish, LoadProgress, Timings, Token, Usage};
 use super::load::{self, Loaded};
-use super::panics;
 use super::prompt;
 use super::sampler::{Choice, Sampler, without_repetition};
+use crate::panics;
 
 /// mistral.rs sends one response a token; the worker never leaves many lying.
 const RESPONSES: usize = 64;

@@ -1,7 +1,7 @@
 //! Keeps a dependency's panic from the terminal, and its message for the error.
 //!
 //! mistral.rs runs on threads of its own, whose panics nobody joins: the process-wide hook is the
-//! one place that sees why.
+//! one place that sees why. Decoders of pictures may panic too, over a hostile file.
 
 use std::cell::Cell;
 use std::panic::PanicHookInfo;
@@ -32,6 +32,7 @@ thread_local! {
 
 /// Runs `work`, which calls into a dependency; its panic becomes an error message.
 pub fn guard<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch();
     GUARDED.set(true);
     // What a panicking load leaves behind is dropped with it; nothing is shared with this side.
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
@@ -69,7 +70,6 @@ mod tests {
 
     #[test]
     fn a_panic_inside_becomes_a_message_and_the_thread_goes_on() {
-        catch();
         let message = guard(|| panic!("no such layer\nbacktrace")).unwrap_err();
         assert!(message.starts_with("no such layer, panics.rs:"), "{message}");
         assert_eq!(guard(|| 7), Ok(7));
