@@ -14,7 +14,9 @@ pub enum ConfigError {
     #[error("this user has no home folder: set {CACHE_VARIABLE} to a folder that can be written")]
     NoHome,
     /// Neither the program's neighbourhood nor the environment has a models folder.
-    #[error("the folder of shipped models was not found: install Lorgnette again, or set {MODELS_VARIABLE} to its models folder")]
+    #[error(
+        "the folder of shipped models was not found: install Lorgnette again, or set {MODELS_VARIABLE} to its models folder"
+    )]
     NoModels,
 }
 

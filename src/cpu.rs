@@ -136,10 +136,7 @@ mod x86_64 {
     mod tests {
         use super::*;
 
-        const COMPLETE: Registers = Registers {
-            cpuid: [u32::MAX; 3],
-            xcr0: u64::MAX,
-        };
+        const COMPLETE: Registers = Registers { cpuid: [u32::MAX; 3], xcr0: u64::MAX };
 
         /// What the user is told of these registers, behind "this one lacks: ".
         fn told(cpuid: [u32; 3], xcr0: u64) -> String {

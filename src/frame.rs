@@ -119,12 +119,7 @@ pub struct Frame {
 impl Frame {
     /// A new frame, numbered and dated now.
     pub fn new(pixels: impl Into<Arc<RgbImage>>, source: Source) -> Self {
-        Self {
-            pixels: pixels.into(),
-            id: FrameId::next(),
-            source,
-            time: SystemTime::now(),
-        }
+        Self { pixels: pixels.into(), id: FrameId::next(), source, time: SystemTime::now() }
     }
 
     /// The width in pixels.
@@ -164,10 +159,7 @@ mod tests {
         };
         let mut ids: Vec<_> = std::thread::scope(|scope| {
             let threads = [(); 4].map(|()| scope.spawn(batch));
-            threads
-                .into_iter()
-                .flat_map(|thread| thread.join().unwrap())
-                .collect()
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });
         ids.sort_unstable();
         ids.dedup();
@@ -189,10 +181,7 @@ mod tests {
         assert_eq!(file.location(), "pictures/cat.jpg");
         assert_eq!(Source::File(PathBuf::from("..")).name(), "..");
         assert_eq!(Source::Stdin.to_string(), "stdin");
-        assert_eq!(
-            Source::Memory("camera test".into()).to_string(),
-            "camera test"
-        );
+        assert_eq!(Source::Memory("camera test".into()).to_string(), "camera test");
         assert_eq!(format!("[{:>7}]", Source::Stdin), "[  stdin]");
     }
 
@@ -200,10 +189,7 @@ mod tests {
     fn names_cannot_break_out_of_their_line() {
         let nasty = Source::File(PathBuf::from("a\n\u{1b}[2Jb\u{202e}gpj.exe"));
         let name = nasty.name();
-        assert!(
-            !name.chars().any(|c| c.is_control() || c == '\u{202e}'),
-            "{name:?}"
-        );
+        assert!(!name.chars().any(|c| c.is_control() || c == '\u{202e}'), "{name:?}");
         assert_eq!(one_line("häßlich 猫.jpg"), "häßlich 猫.jpg");
     }
 

@@ -13,11 +13,7 @@ impl Progress {
     /// Progress over `total` units, with an empty job taken for a finished one of one unit.
     #[must_use]
     pub fn new(done: u64, total: u64) -> Self {
-        if total == 0 {
-            Self { done: 1, total: 1 }
-        } else {
-            Self { done: done.min(total), total }
-        }
+        if total == 0 { Self { done: 1, total: 1 } } else { Self { done: done.min(total), total } }
     }
 
     /// The part done, 0 to 1.

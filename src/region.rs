@@ -106,12 +106,7 @@ impl TryFrom<Fractions> for Region {
 
 impl Region {
     /// The whole frame.
-    pub const WHOLE: Self = Self {
-        x: 0.0,
-        y: 0.0,
-        width: 1.0,
-        height: 1.0,
-    };
+    pub const WHOLE: Self = Self { x: 0.0, y: 0.0, width: 1.0, height: 1.0 };
 
     /// A region from fractions of the frame. What lies beyond the right or the bottom edge is cut
     /// off.
@@ -122,17 +117,9 @@ impl Region {
         check(&[x, y, width, height].map(f64::from))?;
         let (width, height) = (width.min(1.0 - x), height.min(1.0 - y));
         if x >= 1.0 || y >= 1.0 {
-            return Err(RegionError::Outside {
-                x: x.into(),
-                y: y.into(),
-            });
+            return Err(RegionError::Outside { x: x.into(), y: y.into() });
         }
-        Ok(Self {
-            x,
-            y,
-            width,
-            height,
-        })
+        Ok(Self { x, y, width, height })
     }
 
     /// The left edge, from 0 to below 1.
@@ -164,12 +151,7 @@ impl Region {
     pub fn pixels(&self, width: u32, height: u32) -> PixelBox {
         let (x, width) = span(self.x, self.width, width);
         let (y, height) = span(self.y, self.height, height);
-        PixelBox {
-            x,
-            y,
-            width,
-            height,
-        }
+        PixelBox { x, y, width, height }
     }
 
     /// The pixels that [`Region::crop`] cuts out: the region with [`MARGIN`] of its surroundings on
@@ -180,12 +162,7 @@ impl Region {
         let inner = self.pixels(width, height);
         let (x, width) = widen(inner.x, inner.width, width);
         let (y, height) = widen(inner.y, inner.height, height);
-        PixelBox {
-            x,
-            y,
-            width,
-            height,
-        }
+        PixelBox { x, y, width, height }
     }
 
     /// The picture of the region that the model sees: [`Region::context`], enlarged with its
@@ -198,12 +175,7 @@ impl Region {
         }
         let scale = f64::from(MIN_CROP) / f64::from(longer);
         let side = |length: u32| (f64::from(length) * scale).round() as u32;
-        imageops::resize(
-            &crop,
-            side(crop.width()),
-            side(crop.height()),
-            FilterType::Lanczos3,
-        )
+        imageops::resize(&crop, side(crop.width()), side(crop.height()), FilterType::Lanczos3)
     }
 }
 
@@ -259,10 +231,7 @@ impl RegionSpec {
             Unit::Pixels => (f64::from(width), f64::from(height)),
         };
         if self.x >= full_width || self.y >= full_height {
-            return Err(RegionError::Outside {
-                x: self.x,
-                y: self.y,
-            });
+            return Err(RegionError::Outside { x: self.x, y: self.y });
         }
         Region::new(
             (self.x / full_width) as f32,
@@ -287,19 +256,9 @@ impl FromStr for RegionSpec {
         if parts.next().is_some() {
             return Err(syntax());
         }
-        let unit = if numbers.iter().any(|n| *n > 1.0) {
-            Unit::Pixels
-        } else {
-            Unit::Fractions
-        };
+        let unit = if numbers.iter().any(|n| *n > 1.0) { Unit::Pixels } else { Unit::Fractions };
         let [x, y, width, height] = numbers;
-        Ok(Self {
-            unit,
-            x,
-            y,
-            width,
-            height,
-        })
+        Ok(Self { unit, x, y, width, height })
     }
 }
 
@@ -340,10 +299,7 @@ fn span(start: f32, length: f32, side: u32) -> (u32, u32) {
 fn widen(first: u32, length: u32, side: u32) -> (u32, u32) {
     let margin = (f64::from(length) * MARGIN).ceil() as u32;
     let start = first.saturating_sub(margin);
-    let end = first
-        .saturating_add(length)
-        .saturating_add(margin)
-        .min(side.max(1));
+    let end = first.saturating_add(length).saturating_add(margin).min(side.max(1));
     (start, end - start)
 }
 

@@ -1,5 +1,7 @@
 //! Damaged models give a clear error and leave the engine usable.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "how a test fails")]
+
 mod support;
 
 use std::fs;
@@ -65,7 +67,10 @@ impl Copy {
         let message = error.to_string();
         assert!(message.contains(place) && message.contains(reason), "{message}");
         assert!(!message.contains('\n') && !message.contains("panicked"), "{message}");
-        assert!(matches!(error, EngineError::Model(_)), "found before mistral.rs saw it: {message}");
+        assert!(
+            matches!(error, EngineError::Model(_)),
+            "found before mistral.rs saw it: {message}"
+        );
     }
 }
 
@@ -116,7 +121,9 @@ fn weights_missing_empty_cut_short_or_of_wrong_shape() {
     copy.must_fail(&engine, name, "not a safetensors file");
 
     let wrong_shape = Copy::new();
-    wrong_shape.edit("config.json", |config| config["text_config"]["hidden_size"] = json!(567));
+    wrong_shape.edit("config.json", |config| {
+        config["text_config"]["hidden_size"] = json!(567);
+    });
     wrong_shape.must_fail(&engine, "", "shape [576, 1536], config.json says [567, 1536]");
     let more_layers = Copy::new();
     more_layers.edit("config.json", |config| {
@@ -134,10 +141,14 @@ fn kinds_of_model_that_cannot_be_run() {
         ("BertModel", "no picture model that this engine knows"),
         ("LlavaForConditionalGeneration", "choose another model"),
     ] {
-        copy.edit("config.json", |config| config["architectures"] = json!([name]));
+        copy.edit("config.json", |config| {
+            config["architectures"] = json!([name]);
+        });
         copy.must_fail(&engine, name, reason);
     }
-    copy.edit("config.json", |config| config["architectures"] = json!(["A", "B"]));
+    copy.edit("config.json", |config| {
+        config["architectures"] = json!(["A", "B"]);
+    });
     copy.must_fail(&engine, "config.json", "must name exactly one");
     still_works(&engine);
 }
@@ -192,7 +203,10 @@ fn a_panic_inside_becomes_an_error_and_the_engine_goes_on() {
     let question = || Question::new(vec![picture(&sample("cat.jpg"))], "What is that?");
     for _ in 0..2 {
         let error = engine.ask(question()).unwrap_err();
-        assert!(matches!(&error, EngineError::Crashed(why) if why.contains("chat template")), "{error}");
+        assert!(
+            matches!(&error, EngineError::Crashed(why) if why.contains("chat template")),
+            "{error}"
+        );
     }
     still_works(&engine);
 }

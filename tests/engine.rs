@@ -1,4 +1,6 @@
-//! The engine with the shipped model: parity with PyTorch, stopping, replacing, crashing.
+//! The engine with the shipped model: parity with `PyTorch`, stopping, replacing, crashing.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "how a test fails")]
 
 mod support;
 
@@ -72,7 +74,7 @@ fn greedy_tokens_and_log_probabilities_equal_pytorchs_in_f32() {
     }
 }
 
-/// Q8_0 also rounds the activations, so that it may tip a close choice: how far it agrees.
+/// `Q8_0` also rounds the activations, so that it may tip a close choice: how far it agrees.
 #[test]
 fn q8_0_agrees_with_pytorch_but_for_close_choices() {
     let engine = Listener::with_default(Weights::Q8_0);
@@ -141,7 +143,8 @@ fn a_stop_ends_the_answer_and_nothing_of_it_comes_later() {
     assert_eq!(answer.finish, Finish::Stopped);
     assert!(!answer.tokens.is_empty());
 
-    let next = listener.engine.ask(Question::new(vec![picture(&sample("cat.jpg"))], "What is that?"));
+    let next =
+        listener.engine.ask(Question::new(vec![picture(&sample("cat.jpg"))], "What is that?"));
     let next = next.unwrap();
     loop {
         let event = listener.next();

@@ -3,6 +3,7 @@
 //! The program runs under a system call filter that ends it at its first attempt; a shell that
 //! does open one shows that the filter would have seen it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "how a test fails")]
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -17,7 +18,7 @@ use seccompiler::{
 };
 use support::{cache, sample};
 
-/// Runs `command` so that opening an AF_INET or AF_INET6 socket kills it.
+/// Runs `command` so that opening an `AF_INET` or `AF_INET6` socket kills it.
 fn without_internet(mut command: Command) -> Output {
     let families = [libc::AF_INET, libc::AF_INET6].map(|family| {
         let is_family = SeccompCondition::new(

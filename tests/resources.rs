@@ -2,6 +2,7 @@
 //!
 //! One test in a process of its own, since it measures the process.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "how a test fails")]
 #![cfg(target_os = "linux")]
 
 mod support;

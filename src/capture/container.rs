@@ -103,9 +103,8 @@ pub(super) fn tiff_is_preview(bytes: &[u8]) -> bool {
         let entries = number(directory, 2)? as usize;
         // Entries of 12 bytes: tag, type, count, value.
         let at = |entry: usize| directory.checked_add(2 + 12 * entry);
-        let entry = (0..entries)
-            .map_while(at)
-            .find(|at| number(*at, 2) == Some(NEW_SUBFILE_TYPE))?;
+        let entry =
+            (0..entries).map_while(at).find(|at| number(*at, 2) == Some(NEW_SUBFILE_TYPE))?;
         number(entry + 8, 4)
     };
     subfile_type().is_some_and(|kind| kind & REDUCED != 0)
@@ -127,9 +126,7 @@ mod tests {
             assert!(!is_complete_jpeg(&JPEG[..cut]), "cut at {cut}");
         }
         // A file whose tail was never written.
-        assert!(!is_complete_jpeg(
-            &[&JPEG[..JPEG.len() - 2], &[0; 100]].concat()
-        ));
+        assert!(!is_complete_jpeg(&[&JPEG[..JPEG.len() - 2], &[0; 100]].concat()));
         // Fill bytes before the marker, and a length that leads past the end.
         assert!(is_complete_jpeg(b"\xFF\xD8\xFF\xFF\xD9"));
         assert!(is_complete_jpeg(b"\xFF\xD8\xFF\xFF\xFF\xD9"));

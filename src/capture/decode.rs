@@ -209,9 +209,7 @@ mod tests {
             let hint = image::error::ImageFormatHint::Unknown;
             ImageError::Decoding(image::error::DecodingError::new(hint, io_error(kind)))
         };
-        assert!(is_end_of_data(&ImageError::IoError(io_error(
-            io::ErrorKind::UnexpectedEof
-        ))));
+        assert!(is_end_of_data(&ImageError::IoError(io_error(io::ErrorKind::UnexpectedEof))));
         assert!(is_end_of_data(&wrapped(io::ErrorKind::UnexpectedEof)));
         assert!(!is_end_of_data(&wrapped(io::ErrorKind::InvalidData)));
     }

@@ -21,10 +21,7 @@ pub struct CaptureError {
 
 impl CaptureError {
     pub(super) fn new(source: &Source, reason: Reason) -> Self {
-        Self {
-            name: source.location(),
-            reason,
-        }
+        Self { name: source.location(), reason }
     }
 
     /// The path as it was given, or what the source calls itself.
@@ -131,11 +128,7 @@ fn too_many_bytes(bytes: Option<u64>) -> String {
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
     match bytes {
         Some(bytes) => {
-            format!(
-                "{} MiB is over the limit of {} MiB",
-                mib(bytes),
-                mib(MAX_FILE_BYTES)
-            )
+            format!("{} MiB is over the limit of {} MiB", mib(bytes), mib(MAX_FILE_BYTES))
         }
         None => format!("it is over the limit of {} MiB", mib(MAX_FILE_BYTES)),
     }
@@ -169,45 +162,24 @@ mod tests {
     fn messages_name_the_file_and_the_reason() {
         let wanted = [
             (Reason::NotFound, "no such file"),
-            (
-                Reason::IsFolder,
-                "it is a folder: name one picture inside it",
-            ),
+            (Reason::IsFolder, "it is a folder: name one picture inside it"),
             (Reason::Empty, "it is empty"),
-            (
-                Reason::NotAPicture(Some("a text file")),
-                "not a picture: it looks like a text file",
-            ),
+            (Reason::NotAPicture(Some("a text file")), "not a picture: it looks like a text file"),
             (
                 Reason::UnsupportedFormat("HEIC"),
                 "HEIC pictures are not supported: convert it to JPEG or PNG",
             ),
+            (Reason::EndsEarly, "the file ends early: copy or download it again"),
             (
-                Reason::EndsEarly,
-                "the file ends early: copy or download it again",
-            ),
-            (
-                Reason::TooManyPixels {
-                    width: 30_000,
-                    height: 30_000,
-                },
+                Reason::TooManyPixels { width: 30_000, height: 30_000 },
                 "30000×30000 (900 megapixels) is over the limit of 100 megapixels",
             ),
             (
-                Reason::TooManyPixels {
-                    width: 100_000_001,
-                    height: 1,
-                },
+                Reason::TooManyPixels { width: 100_000_001, height: 1 },
                 "100000001×1 (100.01 megapixels) is over the limit of 100 megapixels",
             ),
-            (
-                Reason::TooManyBytes(Some((256 << 20) + 1)),
-                "257 MiB is over the limit of 256 MiB",
-            ),
-            (
-                Reason::TooManyBytes(None),
-                "it is over the limit of 256 MiB",
-            ),
+            (Reason::TooManyBytes(Some((256 << 20) + 1)), "257 MiB is over the limit of 256 MiB"),
+            (Reason::TooManyBytes(None), "it is over the limit of 256 MiB"),
         ];
         for (reason, text) in wanted {
             assert_eq!(message(reason), format!("pictures/cat.jpg: {text}"));
@@ -218,15 +190,9 @@ mod tests {
     fn system_errors_become_reasons() {
         let reason = |kind| Reason::from(io::Error::from(kind));
         assert_eq!(reason(io::ErrorKind::NotFound), Reason::NotFound);
-        assert_eq!(
-            reason(io::ErrorKind::PermissionDenied),
-            Reason::PermissionDenied
-        );
+        assert_eq!(reason(io::ErrorKind::PermissionDenied), Reason::PermissionDenied);
         assert_eq!(reason(io::ErrorKind::IsADirectory), Reason::IsFolder);
-        assert!(matches!(
-            reason(io::ErrorKind::TimedOut),
-            Reason::Unreadable(_)
-        ));
+        assert!(matches!(reason(io::ErrorKind::TimedOut), Reason::Unreadable(_)));
     }
 
     #[test]

@@ -48,11 +48,7 @@ pub fn load_bytes(source: Source, bytes: &[u8]) -> Result<Frame, CaptureError> {
 fn read_file(path: &Path) -> Result<Vec<u8>, Reason> {
     let file = File::open(path).map_err(|error| {
         // Windows calls opening a folder a lack of permission; elsewhere reading it fails, by name.
-        if path.is_dir() {
-            Reason::IsFolder
-        } else {
-            Reason::from(error)
-        }
+        if path.is_dir() { Reason::IsFolder } else { Reason::from(error) }
     })?;
     let metadata = file.metadata()?;
     if metadata.len() > MAX_FILE_BYTES {
@@ -67,9 +63,7 @@ fn read_bounded(reader: impl Read, expected: u64, limit: u64) -> Result<Vec<u8>,
     let mut bytes = Vec::new();
     // One more than expected, so that finding the end does not grow the buffer.
     let room = usize::try_from(expected.min(limit) + 1).unwrap_or(0);
-    bytes
-        .try_reserve_exact(room)
-        .map_err(|_| Reason::TooMuchMemory)?;
+    bytes.try_reserve_exact(room).map_err(|_| Reason::TooMuchMemory)?;
     reader.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(Reason::TooManyBytes(None));
@@ -110,10 +104,7 @@ mod tests {
         assert_eq!(frame.pixels.as_raw(), &[255, 0, 0]);
         assert_eq!(frame.source, Source::File(path));
         assert_eq!(frame.source.name(), "really a ppm.jpg");
-        assert_ne!(
-            load(&folder.path().join("really a ppm.jpg")).unwrap().id,
-            frame.id
-        );
+        assert_ne!(load(&folder.path().join("really a ppm.jpg")).unwrap().id, frame.id);
     }
 
     #[test]
@@ -152,25 +143,14 @@ mod tests {
         let folder = folder();
         let path = file(&folder, "huge.tif", b"II*\0");
         // A hole: it takes no room on most disks.
-        File::options()
-            .write(true)
-            .open(&path)
-            .unwrap()
-            .set_len(MAX_FILE_BYTES + 1)
-            .unwrap();
-        assert_eq!(
-            reason(&path),
-            Reason::TooManyBytes(Some(MAX_FILE_BYTES + 1))
-        );
+        File::options().write(true).open(&path).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
+        assert_eq!(reason(&path), Reason::TooManyBytes(Some(MAX_FILE_BYTES + 1)));
     }
 
     #[test]
     fn a_stream_becomes_a_frame() {
         let frame = load_reader(Source::Stdin, RED).unwrap();
-        assert_eq!(
-            (frame.width(), frame.height(), frame.source),
-            (1, 1, Source::Stdin)
-        );
+        assert_eq!((frame.width(), frame.height(), frame.source), (1, 1, Source::Stdin));
         let error = load_reader(Source::Stdin, io::empty()).unwrap_err();
         assert_eq!(error.to_string(), "stdin: it is empty");
     }
@@ -184,10 +164,7 @@ mod tests {
         assert_eq!(read(11, 0), Err(Reason::TooManyBytes(None)));
         // A file that has grown since it was measured.
         assert_eq!(read(11, 3), Err(Reason::TooManyBytes(None)));
-        assert_eq!(
-            read_bounded(io::repeat(1), 0, 10),
-            Err(Reason::TooManyBytes(None))
-        );
+        assert_eq!(read_bounded(io::repeat(1), 0, 10), Err(Reason::TooManyBytes(None)));
     }
 
     #[test]
@@ -199,9 +176,6 @@ mod tests {
             }
         }
         let error = load_reader(Source::Stdin, Broken).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "stdin: it cannot be read: the cable came out"
-        );
+        assert_eq!(error.to_string(), "stdin: it cannot be read: the cable came out");
     }
 }

@@ -47,11 +47,7 @@ fn transpose(source: &RgbImage, from_right: bool, from_bottom: bool) -> RgbImage
             for y in top..height.min(top + TILE) {
                 let column = if from_right { source_width - 1 - y } else { y };
                 for x in left..width.min(left + TILE) {
-                    let row = if from_bottom {
-                        source_height - 1 - x
-                    } else {
-                        x
-                    };
+                    let row = if from_bottom { source_height - 1 - x } else { x };
                     let read = (row as usize * source_width as usize + column as usize) * 3;
                     let write = (y as usize * width as usize + x as usize) * 3;
                     to[write..write + 3].copy_from_slice(&from[read..read + 3]);
@@ -100,14 +96,7 @@ mod tests {
     #[test]
     fn sizes_around_the_tile_agree_with_the_image_crate() {
         let t = TILE;
-        for (width, height) in [
-            (1, 1),
-            (1, 300),
-            (300, 1),
-            (t, t),
-            (t + 1, t - 1),
-            (3 * t, 200),
-        ] {
+        for (width, height) in [(1, 1), (1, 300), (300, 1), (t, t), (t + 1, t - 1), (3 * t, 200)] {
             for tag in 1..=8 {
                 let orientation = Orientation::from_exif(tag).unwrap();
                 let mut other = DynamicImage::ImageRgb8(card(width, height));

@@ -77,10 +77,7 @@ const NO_PICTURES: &[(&[u8], &str)] = &[
     (b"\x1F\x8B", "a gzip archive"),
     (b"7z\xBC\xAF\x27\x1C", "a 7-Zip archive"),
     (b"Rar!", "a RAR archive"),
-    (
-        b"\x1A\x45\xDF\xA3",
-        "a video: save one of its frames as a picture",
-    ),
+    (b"\x1A\x45\xDF\xA3", "a video: save one of its frames as a picture"),
     (b"OggS", "an Ogg sound or video"),
     (b"ID3", "an MP3 sound"),
     (b"fLaC", "a FLAC sound"),
@@ -118,10 +115,7 @@ fn what_instead(bytes: &[u8]) -> Reason {
         return reason;
     }
     let named = |table: &[(&[u8], &'static str)]| {
-        table
-            .iter()
-            .find(|(magic, _)| bytes.starts_with(magic))
-            .map(|(_, name)| *name)
+        table.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, name)| *name)
     };
     if let Some(name) = named(OTHER_PICTURES) {
         return Reason::UnsupportedFormat(name);
@@ -229,9 +223,7 @@ fn looks_like_text(bytes: &[u8]) -> bool {
         Err(_) => return false,
     };
     !text.is_empty()
-        && !text
-            .chars()
-            .any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\x0C'))
+        && !text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\x0C'))
 }
 
 #[cfg(test)]
@@ -269,10 +261,7 @@ mod tests {
             (b"\0\0\0\x0CJXL \r\n\x87\n", "JPEG XL"),
             (b"\0\0\0\x0CjP  \r\n\x87\n", "JPEG 2000"),
             (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
-            (
-                b"<?xml version=\"1.0\"?>\n<!-- drawn -->\n<svg width='1'/>",
-                "SVG",
-            ),
+            (b"<?xml version=\"1.0\"?>\n<!-- drawn -->\n<svg width='1'/>", "SVG"),
             (b"\0\0\x01\0\x01\0", "ICO"),
             (b"8BPS\0\x01", "Photoshop"),
             (b"qoif\0\0\0\x01", "QOI"),
@@ -309,10 +298,7 @@ mod tests {
             }
         }
         assert_eq!(recognise(&[0; 64]), Err(Reason::NotAPicture(None)));
-        assert_eq!(
-            recognise(b"\x93NUMPY\x01\0v\0"),
-            Err(Reason::NotAPicture(None))
-        );
+        assert_eq!(recognise(b"\x93NUMPY\x01\0v\0"), Err(Reason::NotAPicture(None)));
         assert_eq!(recognise(b""), Err(Reason::Empty));
     }
 
@@ -326,19 +312,8 @@ mod tests {
 
     #[test]
     fn files_cut_off_within_their_first_bytes_end_early() {
-        for start in [
-            &b"\xFF\xD8"[..],
-            b"\x89PN",
-            b"GIF8",
-            b"RIFF\x10\0\0\0WE",
-            b"MM\0",
-        ] {
-            assert_eq!(
-                recognise(start),
-                Err(Reason::EndsEarly),
-                "{}",
-                start.escape_ascii()
-            );
+        for start in [&b"\xFF\xD8"[..], b"\x89PN", b"GIF8", b"RIFF\x10\0\0\0WE", b"MM\0"] {
+            assert_eq!(recognise(start), Err(Reason::EndsEarly), "{}", start.escape_ascii());
         }
     }
 }

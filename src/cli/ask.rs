@@ -28,9 +28,10 @@ pub fn run(folders: &Folders, args: &AskArgs) -> Result<(), CliError> {
     // The pictures are read while the model loads.
     let mut session = Session::start(folders, &args.answer.model)?;
     let (pictures, decode) = read(files, &args.region)?;
-    let model = session.ready()?;
     let mut request = Question::new(shown(&pictures), question);
     request.options = args.answer.options();
+    request.check()?;
+    let model = session.ready()?;
 
     let mut out = stdout().lock();
     let mut begun = false;

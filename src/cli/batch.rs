@@ -49,10 +49,8 @@ struct Failure {
 pub fn run(folders: &Folders, file: &Path, args: &AnswerArgs) -> Result<(), CliError> {
     let from_stdin = file.as_os_str() == STDIN;
     let name = if from_stdin { "stdin".into() } else { file.display().to_string() };
-    let unreadable = |error: std::io::Error| CliError::File {
-        file: name.clone(),
-        reason: error.to_string(),
-    };
+    let unreadable =
+        |error: std::io::Error| CliError::File { file: name.clone(), reason: error.to_string() };
     let input: Box<dyn BufRead> = if from_stdin {
         Box::new(BufReader::new(std::io::stdin()))
     } else {

@@ -34,7 +34,9 @@ pub fn samples(folders: &Folders) -> Result<Vec<Sample>, CliError> {
 fn parse(table: &str) -> Vec<Sample> {
     let rows = table.lines().filter_map(|line| {
         let columns: Vec<&str> = line.split(" | ").collect();
-        let [file, _, names, _, _] = columns[..] else { return None };
+        let [file, _, names, _, _] = columns[..] else {
+            return None;
+        };
         let names = names.split(',').map(|name| name.trim().to_lowercase()).collect();
         Some(Sample { file: file.to_owned(), names })
     });

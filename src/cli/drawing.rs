@@ -73,8 +73,7 @@ pub fn draw(picture: &RgbImage, question: &str, tokens: &[Token]) -> Option<RgbI
 fn lines(font: &FontRef<'_>, size: f32, runs: &[Run]) -> Vec<Vec<Run>> {
     let room = (WIDTH - 2 * SPACE) as f32;
     let font = font.as_scaled(PxScale::from(size));
-    let width =
-        |text: &str| text.chars().map(|c| font.h_advance(font.glyph_id(c))).sum::<f32>();
+    let width = |text: &str| text.chars().map(|c| font.h_advance(font.glyph_id(c))).sum::<f32>();
     let (mut lines, mut line, mut used) = (Vec::new(), Vec::new(), 0.0);
     for run in runs {
         for word in run.text.split_inclusive(char::is_whitespace) {
@@ -110,11 +109,15 @@ fn write_line(
             let id = scaled.glyph_id(c);
             let glyph = id.with_scale_and_position(size, point(x, baseline));
             x += scaled.h_advance(id);
-            let Some(outline) = scaled.outline_glyph(glyph) else { continue };
+            let Some(outline) = scaled.outline_glyph(glyph) else {
+                continue;
+            };
             let corner = outline.px_bounds().min;
             outline.draw(|dx, dy, coverage| {
                 let (px, py) = (corner.x as i64 + i64::from(dx), corner.y as i64 + i64::from(dy));
-                let (Ok(px), Ok(py)) = (u32::try_from(px), u32::try_from(py)) else { return };
+                let (Ok(px), Ok(py)) = (u32::try_from(px), u32::try_from(py)) else {
+                    return;
+                };
                 if let Some(pixel) = drawing.get_pixel_mut_checked(px, py) {
                     let cover = coverage.min(1.0) * run.strength;
                     for (channel, ink) in pixel.0.iter_mut().zip(ink) {

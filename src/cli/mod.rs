@@ -71,7 +71,7 @@ struct AnswerArgs {
     #[arg(long, default_value_t = AnswerOptions::default().max_tokens)]
     max_tokens: usize,
     /// 0 takes the likeliest words; above it they are drawn by chance.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     temperature: f64,
     /// Start of the chance that a temperature above 0 draws from.
     #[arg(long, default_value_t = 0)]
@@ -177,8 +177,10 @@ impl CliError {
     fn exit_code(&self) -> u8 {
         match self {
             Self::OutputClosed => 0,
+            Self::Engine(EngineError::EmptyQuestion | EngineError::BadOption(_))
+            | Self::Region(_)
+            | Self::Usage(_) => 2,
             Self::Config(_) | Self::Engine(_) | Self::File { .. } | Self::Batch { .. } => 1,
-            Self::Region(_) | Self::Usage(_) => 2,
             Self::Capture(_) => 3,
             Self::Interrupted => 130,
         }

@@ -117,7 +117,9 @@ struct Shown {
 
 impl Shown {
     fn show(&mut self, step: Step) {
-        let Step::Unpacking(progress) = step else { return };
+        let Step::Unpacking(progress) = step else {
+            return;
+        };
         let percent = progress.done * 100 / progress.total;
         if std::io::stderr().is_terminal() && self.percent != Some(percent) {
             self.percent = Some(percent);

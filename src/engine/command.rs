@@ -1,5 +1,6 @@
 //! What the engine can be told.
 
+use super::event::EngineError;
 use crate::config::Folders;
 use crate::frame::Frame;
 use crate::model_store::ModelFolder;
@@ -84,6 +85,25 @@ impl Question {
         let turn = Turn { role: Role::User, text: text.into(), pictures };
         Self { turns: vec![turn], options: AnswerOptions::default() }
     }
+
+    /// Refuses what no model could answer.
+    ///
+    /// # Errors
+    /// [`EngineError::EmptyQuestion`] or [`EngineError::BadOption`].
+    pub fn check(&self) -> Result<(), EngineError> {
+        match self.turns.last() {
+            Some(Turn { role: Role::User, text, .. }) if !text.trim().is_empty() => {}
+            _ => return Err(EngineError::EmptyQuestion),
+        }
+        if self.options.max_tokens == 0 {
+            return Err(EngineError::BadOption("the longest answer must be at least one token"));
+        }
+        let temperature = self.options.temperature;
+        if !temperature.is_finite() || temperature < 0.0 {
+            return Err(EngineError::BadOption("the temperature must be 0 or more"));
+        }
+        Ok(())
+    }
 }
 
 /// One turn of the conversation.
@@ -130,5 +150,25 @@ pub struct AnswerOptions {
 impl Default for AnswerOptions {
     fn default() -> Self {
         Self { max_tokens: 256, temperature: 0.0, seed: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nonsense_is_refused_before_the_model_sees_it() {
+        let ask = |text: &str, max_tokens, temperature| {
+            let mut question = Question::new(vec![], text);
+            question.options = AnswerOptions { max_tokens, temperature, seed: 0 };
+            question.check()
+        };
+        assert!(ask("What?", 1, 0.0).is_ok());
+        assert!(matches!(ask("  \n", 1, 0.0), Err(EngineError::EmptyQuestion)));
+        assert!(matches!(Question::default().check(), Err(EngineError::EmptyQuestion)));
+        assert!(matches!(ask("What?", 0, 0.0), Err(EngineError::BadOption(_))));
+        assert!(matches!(ask("What?", 1, -1.0), Err(EngineError::BadOption(_))));
+        assert!(matches!(ask("What?", 1, f64::NAN), Err(EngineError::BadOption(_))));
     }
 }

@@ -158,7 +158,9 @@ pub enum EngineError {
     #[error("{0}")]
     BadOption(&'static str),
     /// The question alone is more than the model can hold.
-    #[error("the question takes {tokens} tokens and this model holds {limit}: shorten it or show fewer pictures")]
+    #[error(
+        "the question takes {tokens} tokens and this model holds {limit}: shorten it or show fewer pictures"
+    )]
     TooLong {
         /// What it takes, with room for an answer.
         tokens: usize,

@@ -16,8 +16,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::command::{DeviceChoice, LoadRequest, Weights};
 use super::event::{EngineError, LoadProgress, ModelInfo};
-use crate::panics;
 use crate::model_store::{self, Architecture, ModelFacts, Prepared};
+use crate::panics;
 
 /// A model with what is needed to ask it.
 pub struct Loaded {
@@ -112,11 +112,8 @@ async fn build(
         builder = builder.with_isq(IsqType::Q8_0);
     }
     let (pipeline, scheduler, config) = build_auto_pipeline(builder).await?;
-    let tokenizer = pipeline
-        .lock()
-        .await
-        .tokenizer()
-        .ok_or_else(|| anyhow::anyhow!("it has no tokenizer"))?;
+    let tokenizer =
+        pipeline.lock().await.tokenizer().ok_or_else(|| anyhow::anyhow!("it has no tokenizer"))?;
     Ok((build_model_from_pipeline(pipeline, scheduler, config).await, tokenizer))
 }
 

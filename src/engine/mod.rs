@@ -21,10 +21,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
+use command::EngineCommand;
 pub use command::{
     AnswerOptions, DeviceChoice, LoadRequest, Picture, Question, RequestId, Role, Turn, Weights,
 };
-use command::EngineCommand;
 pub use event::{
     Answer, EngineError, EngineEvent, Finish, LoadProgress, ModelInfo, Timings, Token, Usage,
 };

@@ -5,7 +5,7 @@ use image::{DynamicImage, RgbImage};
 use mistralrs::{MultimodalMessages, TextMessageRole};
 use tokenizers::Tokenizer;
 
-use super::command::{AnswerOptions, Picture, Question, Role, Turn};
+use super::command::{Picture, Question, Role, Turn};
 use super::event::EngineError;
 use crate::model_store::{Architecture, ModelFacts};
 
@@ -29,22 +29,6 @@ pub struct Prompt {
     pub dropped_turns: usize,
     /// The longest answer there is room for.
     pub max_tokens: usize,
-}
-
-/// Refuses what no model could answer.
-pub fn check(question: &Question) -> Result<(), EngineError> {
-    let AnswerOptions { max_tokens, temperature, .. } = question.options;
-    match question.turns.last() {
-        Some(Turn { role: Role::User, text, .. }) if !text.trim().is_empty() => {}
-        _ => return Err(EngineError::EmptyQuestion),
-    }
-    if max_tokens == 0 {
-        return Err(EngineError::BadOption("the longest answer must be at least one token"));
-    }
-    if !temperature.is_finite() || temperature < 0.0 {
-        return Err(EngineError::BadOption("the temperature must be 0 or more"));
-    }
-    Ok(())
 }
 
 /// Builds the prompt for `question`.
@@ -167,9 +151,8 @@ fn bounded(width: u32, height: u32) -> (u32, u32) {
     let (long, short) = (f64::from(width.max(height)), f64::from(width.min(height)));
     let shrink = (f64::from(LONGEST_SIDE) / long).min(1.0);
     let scale = shrink.max(f64::from(SHORTEST_SIDE) / short);
-    let side = |side: u32| {
-        ((f64::from(side) * scale).round() as u32).clamp(SHORTEST_SIDE, LONGEST_SIDE)
-    };
+    let side =
+        |side: u32| ((f64::from(side) * scale).round() as u32).clamp(SHORTEST_SIDE, LONGEST_SIDE);
     (side(width), side(height))
 }
 
@@ -183,12 +166,9 @@ fn resize(pixels: &RgbImage, width: u32, height: u32) -> RgbImage {
     }
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
     let mut target = Image::new(width, height, PixelType::U8x3);
-    let source =
-        ImageRef::new(pixels.width(), pixels.height(), pixels.as_raw(), PixelType::U8x3);
+    let source = ImageRef::new(pixels.width(), pixels.height(), pixels.as_raw(), PixelType::U8x3);
     let resized = source.map_err(|error| error.to_string()).and_then(|source| {
-        Resizer::new()
-            .resize(&source, &mut target, &options)
-            .map_err(|error| error.to_string())
+        Resizer::new().resize(&source, &mut target, &options).map_err(|error| error.to_string())
     });
     let copied = RgbImage::from_raw(width, height, target.into_vec());
     match (resized, copied) {
@@ -204,12 +184,14 @@ mod tests {
 
     use mistralrs::RequestLike;
 
+    use super::super::command::AnswerOptions;
     use super::*;
     use crate::frame::{Frame, Source};
     use crate::region::Region;
 
     fn tokenizer() -> Tokenizer {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/lorgnette-tiny/tokenizer.json");
+        let file =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("models/lorgnette-tiny/tokenizer.json");
         Tokenizer::from_file(file).unwrap()
     }
 
@@ -244,7 +226,8 @@ mod tests {
 
     #[test]
     fn what_fits_is_left_as_it_is() {
-        let turns = vec![turn(Role::User, 3, 1), turn(Role::Assistant, 3, 0), turn(Role::User, 3, 0)];
+        let turns =
+            vec![turn(Role::User, 3, 1), turn(Role::Assistant, 3, 0), turn(Role::User, 3, 0)];
         let question = Question { turns, options: AnswerOptions::default() };
         let prompt = build(&question, &facts(8192), &tokenizer()).unwrap();
         assert_eq!((prompt.dropped_turns, prompt.max_tokens), (0, 256));
@@ -275,21 +258,6 @@ mod tests {
         let question = Question { turns: vec![turn(Role::User, 300, 1)], ..Question::default() };
         let error = build(&question, &facts(300), &tokenizer()).err().unwrap();
         assert!(matches!(error, EngineError::TooLong { tokens, limit: 300 } if tokens > 300));
-    }
-
-    #[test]
-    fn nonsense_is_refused_before_the_model_sees_it() {
-        let ask = |text: &str, max_tokens, temperature| {
-            let mut question = Question::new(vec![], text);
-            question.options = AnswerOptions { max_tokens, temperature, seed: 0 };
-            check(&question)
-        };
-        assert!(ask("What?", 1, 0.0).is_ok());
-        assert!(matches!(ask("  \n", 1, 0.0), Err(EngineError::EmptyQuestion)));
-        assert!(matches!(check(&Question::default()), Err(EngineError::EmptyQuestion)));
-        assert!(matches!(ask("What?", 0, 0.0), Err(EngineError::BadOption(_))));
-        assert!(matches!(ask("What?", 1, -1.0), Err(EngineError::BadOption(_))));
-        assert!(matches!(ask("What?", 1, f64::NAN), Err(EngineError::BadOption(_))));
     }
 
     #[test]

@@ -138,7 +138,9 @@ impl<W: Fn()> Worker<W> {
     }
 
     async fn loaded(&mut self, result: Result<Loaded, EngineError>) {
-        let Some(Loading { request, silent, .. }) = self.loading.take() else { return };
+        let Some(Loading { request, silent, .. }) = self.loading.take() else {
+            return;
+        };
         let waiting = self.waiting.take();
         match result {
             Ok(loaded) => {
@@ -173,7 +175,7 @@ impl<W: Fn()> Worker<W> {
     fn begin(&self, request: RequestId, question: &Question) -> Result<Running, EngineError> {
         let Loaded { model, tokenizer, facts, .. } =
             self.model.as_ref().ok_or(EngineError::NoModel)?;
-        prompt::check(question)?;
+        question.check()?;
         let started = Instant::now();
         let mut prompt = prompt::build(question, facts, tokenizer)?;
         let resize = started.elapsed();
@@ -228,7 +230,9 @@ impl<W: Fn()> Worker<W> {
     }
 
     async fn chosen(&mut self, choice: Choice) {
-        let Some(running) = &mut self.running else { return };
+        let Some(running) = &mut self.running else {
+            return;
+        };
         running.prompt_tokens = choice.prompt_tokens;
         running.first.get_or_insert(choice.at);
         running.last = Some(choice.at);
@@ -247,15 +251,17 @@ impl<W: Fn()> Worker<W> {
         let error = match response {
             // The sampler's choices tell more than the chunks do.
             Some(Response::Chunk(_) | Response::Done(_)) => return,
-            Some(
-                Response::InternalError(error) | Response::ValidationError(error),
-            ) => EngineError::Answer(first_line(&error.to_string())),
+            Some(Response::InternalError(error) | Response::ValidationError(error)) => {
+                EngineError::Answer(first_line(&error.to_string()))
+            }
             Some(Response::ModelError(message, _)) => EngineError::Answer(first_line(&message)),
             Some(_) => EngineError::Answer("an answer of another kind".into()),
             // The stream ended before the sampler did: the thread that ran it is gone.
             None => EngineError::Crashed(panics::take_last()),
         };
-        let Some(Running { request, .. }) = self.running.take() else { return };
+        let Some(Running { request, .. }) = self.running.take() else {
+            return;
+        };
         // A failed pass may leave a poisoned lock or half a cache behind: start afresh.
         if let Some(broken) = self.model.take() {
             self.start_load(request, broken.request.clone(), true);
@@ -281,7 +287,9 @@ impl<W: Fn()> Worker<W> {
     }
 
     async fn finish(&mut self, finish: Finish) {
-        let Some(mut running) = self.running.take() else { return };
+        let Some(mut running) = self.running.take() else {
+            return;
+        };
         running.stopped.store(true, Ordering::Relaxed);
         if finish == Finish::Repetition {
             let ids: Vec<u32> = running.tokens.iter().map(|token| token.id).collect();
@@ -325,7 +333,9 @@ impl<W: Fn()> Worker<W> {
 }
 
 async fn next_of_load(loading: &mut Option<Loading>) -> Wake {
-    let Some(loading) = loading else { return pending().await };
+    let Some(loading) = loading else {
+        return pending().await;
+    };
     tokio::select! {
         biased;
         Some(progress) = loading.progress.recv() => Wake::Progress(progress),
@@ -336,7 +346,9 @@ async fn next_of_load(loading: &mut Option<Loading>) -> Wake {
 }
 
 async fn next_of_answer(running: &mut Option<Running>) -> Wake {
-    let Some(running) = running else { return pending().await };
+    let Some(running) = running else {
+        return pending().await;
+    };
     tokio::select! {
         biased;
         Some(choice) = running.choices.recv() => Wake::Choice(choice),

@@ -65,9 +65,11 @@ impl Manifest {
         let manifest: Self = serde_json::from_str(&text)
             .map_err(|error| ModelError::damaged(&file, format!("not a manifest ({error})")))?;
         let names = manifest.files.iter().chain(&manifest.weights).map(|part| part.file.as_str());
-        for name in names.chain([manifest.unpacked.file.as_str(), &manifest.name, &manifest.revision])
+        for name in
+            names.chain([manifest.unpacked.file.as_str(), &manifest.name, &manifest.revision])
         {
-            let plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', ':']);
+            let plain =
+                !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', ':']);
             if !plain {
                 return Err(ModelError::damaged(&file, format!("{name:?} is not a plain name")));
             }

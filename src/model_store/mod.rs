@@ -180,7 +180,9 @@ mod tests {
         assert_eq!(locate(&folders, "tiny").unwrap().path, folders.models.join("tiny"));
         let found = locate(&folders, own.to_str().unwrap()).unwrap();
         assert_eq!((found.name.as_str(), found.path), ("mine", own));
-        assert!(matches!(locate(&folders, "huge"), Err(ModelError::Unknown(name)) if name == "huge"));
+        assert!(
+            matches!(locate(&folders, "huge"), Err(ModelError::Unknown(name)) if name == "huge")
+        );
         assert!(matches!(locate(&folders, "../../etc/nothing"), Err(ModelError::Unknown(_))));
     }
 }

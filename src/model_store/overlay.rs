@@ -1,6 +1,6 @@
 //! A second view of a model folder, for checkpoints whose preprocessor file mistral.rs cannot use.
 //!
-//! Idefics3 models such as SmolVLM ask for tiles, over which mistral.rs 0.8.1 panics
+//! Idefics3 models such as `SmolVLM` ask for tiles, over which mistral.rs 0.8.1 panics
 //! (`vision_models/idefics3/mod.rs`). Their folder is left as it is; the overlay links its files
 //! and brings its own `preprocessor_config.json`: one square picture, resized by Lorgnette.
 
@@ -24,14 +24,15 @@ pub fn ensure(folder: &Path, facts: &ModelFacts, cache: &Path) -> Result<PathBuf
     let io = |error: std::io::Error| ModelError::io(folder, &error);
     let folder = folder.canonicalize().map_err(io)?;
     let mut key = Sha256::new_with_prefix(folder.as_os_str().as_encoded_bytes());
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(&folder).map_err(io)?.flatten() {
-        let data = entry.path().metadata().map_err(io)?;
-        if data.is_file() {
-            // A file that was replaced asks for another overlay, and nobody's changes under him.
-            key.update(format!("{:?}{}{:?}", entry.file_name(), data.len(), data.modified().ok()));
-            files.push(entry.file_name());
-        }
+    let entries = std::fs::read_dir(&folder).map_err(io)?.flatten();
+    let mut files: Vec<_> =
+        entries.filter(|entry| entry.path().is_file()).map(|entry| entry.file_name()).collect();
+    files.sort();
+    for file in &files {
+        let data = folder.join(file).metadata().map_err(io)?;
+        // A file that was replaced asks for another overlay, and nobody's changes under him.
+        key.update(file.as_encoded_bytes());
+        key.update(format!("{} {:?}", data.len(), data.modified().ok()));
     }
     let overlays = cache.join("overlays");
     let home = overlays.join(&format!("{:x}", key.finalize())[..16]);

@@ -1,6 +1,6 @@
 //! Unpacks a shipped model's GGUF container into safetensors in the cache folder, once.
 //!
-//! mistral.rs reads no multimodal GGUF, and Q8_0 → f32 → in-situ Q8_0 gives the same numbers
+//! mistral.rs reads no multimodal GGUF, and `Q8_0` → f32 → in-situ `Q8_0` gives the same numbers
 //! back, so the container costs a quarter of the disk and nothing in quality. The result appears
 //! under its final name by a rename only when it is whole and its hash is right; two instances
 //! are kept apart by a lock file.
@@ -206,8 +206,7 @@ fn write_safetensors(
         let shape = content.tensor_infos[*name].shape.dims().to_vec();
         let start = end;
         end += shape.iter().product::<usize>() * size_of::<f32>();
-        let info =
-            TensorInfo { dtype: safetensors::Dtype::F32, shape, data_offsets: (start, end) };
+        let info = TensorInfo { dtype: safetensors::Dtype::F32, shape, data_offsets: (start, end) };
         tensors.push(((*name).clone(), info));
     }
     let metadata = Metadata::new(None, tensors).map_err(|error| unreadable(&error))?;
@@ -351,8 +350,9 @@ mod tests {
 
         fn ensure(&self, cache: &Path) -> Result<(PathBuf, Vec<Step>), ModelError> {
             let mut steps = Vec::new();
-            let folder =
-                ensure(self.home.path(), &self.manifest, cache, &mut |step| steps.push(step))?;
+            let folder = ensure(self.home.path(), &self.manifest, cache, &mut |step| {
+                steps.push(step);
+            })?;
             Ok((folder, steps))
         }
     }

@@ -91,7 +91,9 @@ pub fn validate(folder: &Path) -> Result<ModelFacts, ModelError> {
         .flatten()
         .map(|source| token_ids(source.get("eos_token_id")))
         .find(|ids| !ids.is_empty())
-        .ok_or_else(|| ModelError::damaged(&config_file, "no eos_token_id: answers would not end"))?;
+        .ok_or_else(|| {
+            ModelError::damaged(&config_file, "no eos_token_id: answers would not end")
+        })?;
     let max_positions = text.get("max_position_embeddings").and_then(Value::as_u64);
     let max_positions = max_positions
         .and_then(|positions| usize::try_from(positions).ok())
@@ -100,7 +102,8 @@ pub fn validate(folder: &Path) -> Result<ModelFacts, ModelError> {
 
     let (tensors, weight_bytes) = read_weights(folder)?;
     let architecture = if architecture == "Idefics3ForConditionalGeneration" {
-        let layout = idefics3::Layout::read(&config_file, &config, &preprocessor, processor.as_ref())?;
+        let layout =
+            idefics3::Layout::read(&config_file, &config, &preprocessor, processor.as_ref())?;
         layout.check_tensors(folder, &tensors)?;
         layout.architecture()
     } else {
@@ -120,7 +123,9 @@ fn architecture(folder: &Path, config: &Value) -> Result<String, ModelError> {
         return Ok(name.to_owned());
     }
     let reason = if name.starts_with("Llava") {
-        format!("{name} gives wrong answers in this engine and is not offered: choose another model")
+        format!(
+            "{name} gives wrong answers in this engine and is not offered: choose another model"
+        )
     } else {
         format!("{name:?} is no picture model that this engine knows: choose another model")
     };
@@ -150,7 +155,9 @@ fn read_text(folder: &Path, name: &str) -> Result<Option<String>, ModelError> {
 }
 
 fn read_optional_object(folder: &Path, name: &str) -> Result<Option<Value>, ModelError> {
-    let Some(text) = read_text(folder, name)? else { return Ok(None) };
+    let Some(text) = read_text(folder, name)? else {
+        return Ok(None);
+    };
     let file = folder.join(name);
     match serde_json::from_str::<Value>(&text) {
         Ok(value) if value.is_object() => Ok(Some(value)),
@@ -160,10 +167,8 @@ fn read_optional_object(folder: &Path, name: &str) -> Result<Option<Value>, Mode
 }
 
 fn read_object(folder: &Path, name: &str) -> Result<Value, ModelError> {
-    read_optional_object(folder, name)?.ok_or_else(|| ModelError::Missing {
-        folder: folder.to_path_buf(),
-        file: name.to_owned(),
-    })
+    read_optional_object(folder, name)?
+        .ok_or_else(|| ModelError::Missing { folder: folder.to_path_buf(), file: name.to_owned() })
 }
 
 /// mistral.rs indexes `added_tokens` and `model.vocab` without looking.

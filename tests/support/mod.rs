@@ -13,7 +13,7 @@ use lorgnette::engine::{
 use lorgnette::model_store::{DEFAULT_MODEL, ModelFolder, locate};
 
 /// Longest wait for one event; a stuck engine fails the test instead of hanging it.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -25,7 +25,11 @@ pub fn cache() -> PathBuf {
 }
 
 pub fn folders() -> Folders {
-    Folders { cache: cache(), models: root().join("models"), samples: root().join("assets/samples") }
+    Folders {
+        cache: cache(),
+        models: root().join("models"),
+        samples: root().join("assets/samples"),
+    }
 }
 
 pub fn sample(name: &str) -> PathBuf {

@@ -16,10 +16,7 @@ Usage: cargo xtask run [ARGUMENT...]   build Lorgnette and start it with these a
 /// Where `packaging/bootstrap.sh` was called: the pictures that its user names lie there.
 const START_FOLDER: &str = "XTASK_START_FOLDER";
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "only `exit` passes a Windows exit code on whole"
-)]
+#[expect(clippy::disallowed_methods, reason = "only `exit` passes a Windows exit code on whole")]
 fn main() {
     let mut arguments = env::args_os().skip(1);
     let verb = arguments.next();
@@ -78,11 +75,7 @@ fn run(arguments: Vec<OsString>) -> Result<i32, String> {
         .ok_or("cargo built the application but did not say where")?;
 
     let mut application = Command::new(&program);
-    application.args(if arguments.is_empty() {
-        default_arguments()
-    } else {
-        arguments
-    });
+    application.args(if arguments.is_empty() { default_arguments() } else { arguments });
     if let Some(folder) = env::var_os(START_FOLDER) {
         application.current_dir(folder).env_remove(START_FOLDER);
     }
@@ -134,11 +127,7 @@ fn checks(filter: Vec<OsString>) -> [Vec<OsString>; 3] {
     let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
     let mut tests = words("test --workspace");
     tests.extend(filter);
-    [
-        words("fmt --all --check"),
-        words("clippy --workspace --all-targets -- -D warnings"),
-        tests,
-    ]
+    [words("fmt --all --check"), words("clippy --workspace --all-targets -- -D warnings"), tests]
 }
 
 /// The cargo that started this program, so that both use one toolchain.
@@ -160,16 +149,10 @@ mod tests {
     #[test]
     fn a_variable_that_replaces_the_flags_is_named() {
         assert_eq!(with(&[]), None);
-        assert!(
-            with(&[("RUSTFLAGS", "-D warnings")])
-                .unwrap()
-                .contains(" RUSTFLAGS ")
-        );
+        assert!(with(&[("RUSTFLAGS", "-D warnings")]).unwrap().contains(" RUSTFLAGS "));
         // An empty one replaces them as well.
         assert!(
-            with(&[("CARGO_ENCODED_RUSTFLAGS", "")])
-                .unwrap()
-                .contains(" CARGO_ENCODED_RUSTFLAGS ")
+            with(&[("CARGO_ENCODED_RUSTFLAGS", "")]).unwrap().contains(" CARGO_ENCODED_RUSTFLAGS ")
         );
     }
 
@@ -177,10 +160,7 @@ mod tests {
     fn a_chosen_processor_is_no_accident() {
         assert_eq!(with(&[("RUSTFLAGS", "-C target-cpu=native")]), None);
         // The encoded one wins, and it names none.
-        let both = [
-            ("RUSTFLAGS", "-Ctarget-cpu=native"),
-            ("CARGO_ENCODED_RUSTFLAGS", "-g"),
-        ];
+        let both = [("RUSTFLAGS", "-Ctarget-cpu=native"), ("CARGO_ENCODED_RUSTFLAGS", "-g")];
         assert!(with(&both).is_some());
     }
 

@@ -18,10 +18,7 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
         ("BMP", encode(card(), Bmp)),
         ("TIFF", encode(card(), Tiff)),
         ("fax TIFF", FAX_TIFF.to_vec()),
-        (
-            "PNM",
-            [b"P6 13 7 255\n", card().as_raw().as_slice()].concat(),
-        ),
+        ("PNM", [b"P6 13 7 255\n", card().as_raw().as_slice()].concat()),
         ("text PNM", b"P3\n2 1\n255\n1 2 3 4 5 6\n".to_vec()),
     ]
 }
@@ -44,11 +41,7 @@ fn a_file_cut_anywhere_is_refused_or_whole() {
         }
         assert!(refused > 0, "{name}");
         let strict = ["JPEG", "WebP"].iter().any(|kind| name.ends_with(kind));
-        assert!(
-            !strict || refused == bytes.len() - 12,
-            "{name}: {refused} of {}",
-            bytes.len()
-        );
+        assert!(!strict || refused == bytes.len() - 12, "{name}: {refused} of {}", bytes.len());
     }
 }
 
@@ -65,22 +58,14 @@ fn png_header(width: u32, height: u32) -> Vec<u8> {
     let size = [width.to_be_bytes(), height.to_be_bytes()].concat();
     let header = [&size[..], &[8, 2, 0, 0, 0]].concat();
     let data = png_chunk(*b"IDAT", b"\x78\x01\x03\0\0\0\0\x01");
-    [
-        b"\x89PNG\r\n\x1A\n",
-        &png_chunk(*b"IHDR", &header)[..],
-        &data,
-    ]
-    .concat()
+    [b"\x89PNG\r\n\x1A\n", &png_chunk(*b"IHDR", &header)[..], &data].concat()
 }
 
 #[test]
 fn decompression_bombs_are_refused_by_their_size() {
     let jpeg = {
         let mut jpeg = encode(squares(), ImageFormat::Jpeg);
-        let frame = jpeg
-            .windows(2)
-            .position(|marker| marker == b"\xFF\xC0")
-            .unwrap();
+        let frame = jpeg.windows(2).position(|marker| marker == b"\xFF\xC0").unwrap();
         // Height and width, after the marker, the length and the sample depth.
         jpeg[frame + 5..frame + 9].copy_from_slice(b"\x75\x30\x75\x30");
         jpeg
@@ -110,17 +95,11 @@ fn decompression_bombs_are_refused_by_their_size() {
         ("PNM", b"P6 30000 30000 255\n".to_vec()),
     ];
     for (name, bytes) in files {
-        let reason = Reason::TooManyPixels {
-            width: 30_000,
-            height: 30_000,
-        };
+        let reason = Reason::TooManyPixels { width: 30_000, height: 30_000 };
         assert_eq!(load(&bytes), Err(reason), "{name}");
     }
     let widest = (1 << 31) - 1;
-    let reason = Reason::TooManyPixels {
-        width: widest,
-        height: widest,
-    };
+    let reason = Reason::TooManyPixels { width: widest, height: widest };
     assert_eq!(load(&png_header(widest, widest)), Err(reason));
 }
 
@@ -145,10 +124,7 @@ fn a_picture_within_the_limit_may_still_be_too_deep() {
 fn pictures_without_pixels_are_refused() {
     for (name, bytes) in [
         ("PNG", png_header(0, 5)),
-        (
-            "GIF",
-            b"GIF89a\0\0\0\0\0\0\0,\0\0\0\0\0\0\0\0\0\x02\x01\0\0;".to_vec(),
-        ),
+        ("GIF", b"GIF89a\0\0\0\0\0\0\0,\0\0\0\0\0\0\0\0\0\x02\x01\0\0;".to_vec()),
         ("PNM", b"P6 0 5 255\n".to_vec()),
     ] {
         assert_eq!(load(&bytes), Err(Reason::ZeroSized), "{name}");
@@ -161,10 +137,7 @@ fn damaged_data_are_refused() {
     let data = png.windows(4).position(|kind| kind == b"IDAT").unwrap();
     png[data + 8] ^= 0x55;
     match load(&png) {
-        Err(Reason::Damaged {
-            format: "PNG",
-            detail,
-        }) => {
+        Err(Reason::Damaged { format: "PNG", detail }) => {
             assert!(!detail.is_empty() && !detail.contains('\n'), "{detail:?}");
         }
         other => panic!("{other:?}"),
@@ -179,10 +152,9 @@ fn a_variant_that_the_decoder_lacks_is_called_unsupported() {
     // CCITT group 3: of the two kinds of fax only group 4 is decoded.
     odd[COMPRESSION..COMPRESSION + 2].copy_from_slice(&3_u16.to_le_bytes());
     match load(&odd) {
-        Err(Reason::UnsupportedVariant {
-            format: "TIFF",
-            detail,
-        }) => assert!(detail.contains("Fax3"), "{detail}"),
+        Err(Reason::UnsupportedVariant { format: "TIFF", detail }) => {
+            assert!(detail.contains("Fax3"), "{detail}")
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -211,11 +183,7 @@ fn damage_anywhere_ends_in_a_picture_or_a_reason() {
             let mut damaged = bytes.clone();
             for _ in 0..=random(3) {
                 // The headers are where the harm is.
-                let reach = if random(2) == 0 {
-                    damaged.len().min(60)
-                } else {
-                    damaged.len()
-                };
+                let reach = if random(2) == 0 { damaged.len().min(60) } else { damaged.len() };
                 damaged[random(reach)] = random(256) as u8;
             }
             match load_bytes(Source::Memory(name.into()), &damaged) {

@@ -7,11 +7,7 @@ pub(super) fn png_chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
     // CRC-32 as in the PNG specification, annex D.
     let crc = !body.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            if crc & 1 == 1 {
-                crc >> 1 ^ 0xEDB8_8320
-            } else {
-                crc >> 1
-            }
+            if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 }
         })
     });
     [&length[..], &body, &crc.to_be_bytes()].concat()

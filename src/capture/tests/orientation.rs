@@ -17,40 +17,27 @@ fn exif(orientation: u8) -> Vec<u8> {
 /// black, last grey.
 fn expected_corners(orientation: u8) -> [u8; 4] {
     // Of the stored picture: a b above, c d below.
-    *[
-        b"abcd", b"badc", b"dcba", b"cdab", b"acbd", b"cadb", b"dbca", b"bdac",
-    ][usize::from(orientation) - 1]
+    *[b"abcd", b"badc", b"dcba", b"cdab", b"acbd", b"cadb", b"dbca", b"bdac"]
+        [usize::from(orientation) - 1]
 }
 
 fn assert_upright(name: &str, bytes: &[u8], orientation: u8) {
     let picture = load(bytes).unwrap();
     let turned = orientation >= 5;
     let size = if turned { (16, 32) } else { (32, 16) };
-    assert_eq!(
-        picture.dimensions(),
-        size,
-        "{name}, orientation {orientation}"
-    );
+    assert_eq!(picture.dimensions(), size, "{name}, orientation {orientation}");
     let (right, bottom) = (size.0 - 4, size.1 - 4);
     let corners = [(3, 3), (right, 3), (3, bottom), (right, bottom)];
     let letters = corners.map(|(x, y)| {
         let pixel = picture.get_pixel(x, y).0;
-        let near = |square: usize| {
-            pixel
-                .iter()
-                .zip(SQUARES[square])
-                .all(|(a, b)| a.abs_diff(b) < 9)
-        };
+        let near =
+            |square: usize| pixel.iter().zip(SQUARES[square]).all(|(a, b)| a.abs_diff(b) < 9);
         match [0, 3, 4, 7].into_iter().position(near) {
             Some(corner) => b"abcd"[corner],
             None => panic!("{name}, orientation {orientation}: {pixel:?} at {x},{y}"),
         }
     });
-    assert_eq!(
-        letters,
-        expected_corners(orientation),
-        "{name}, orientation {orientation}"
-    );
+    assert_eq!(letters, expected_corners(orientation), "{name}, orientation {orientation}");
 }
 
 #[test]
@@ -88,9 +75,7 @@ fn webp_with_bare_or_prefixed_exif() {
             let mut bytes = Vec::new();
             let mut encoder = WebPEncoder::new_lossless(&mut bytes);
             encoder.set_exif_metadata(exif).unwrap();
-            encoder
-                .write_image(&squares(), 32, 16, ExtendedColorType::Rgb8)
-                .unwrap();
+            encoder.write_image(&squares(), 32, 16, ExtendedColorType::Rgb8).unwrap();
             assert_upright(name, &bytes, orientation);
         }
     }
@@ -99,13 +84,7 @@ fn webp_with_bare_or_prefixed_exif() {
 #[test]
 fn tiff() {
     for orientation in 1..=8 {
-        let bytes = tiff_file(
-            32,
-            16,
-            [8, 8, 8],
-            &[(274, u32::from(orientation))],
-            &squares(),
-        );
+        let bytes = tiff_file(32, 16, [8, 8, 8], &[(274, u32::from(orientation))], &squares());
         assert_upright("TIFF", &bytes, orientation);
     }
 }
@@ -113,13 +92,7 @@ fn tiff() {
 #[test]
 fn a_broken_tag_does_not_spoil_the_picture() {
     let plain = encode(card(), ImageFormat::Png);
-    for exif in [
-        &b""[..],
-        b"MM\0*",
-        &exif(0),
-        &exif(9),
-        b"garbage garbage garbage",
-    ] {
+    for exif in [&b""[..], b"MM\0*", &exif(0), &exif(9), b"garbage garbage garbage"] {
         let tagged = [&plain[..33], &png_chunk(*b"eXIf", exif), &plain[33..]].concat();
         assert_eq!(load(&tagged), Ok(card()), "{}", exif.escape_ascii());
     }

@@ -47,9 +47,11 @@ impl Layout {
         let size = |pointer: &str| size_at(file, config, pointer);
         let heads = size("/text_config/num_attention_heads")?;
         let key_value_heads = size("/text_config/num_key_value_heads")?;
-        for number in
-            ["/text_config/rms_norm_eps", "/text_config/rope_theta", "/vision_config/layer_norm_eps"]
-        {
+        for number in [
+            "/text_config/rms_norm_eps",
+            "/text_config/rope_theta",
+            "/vision_config/layer_norm_eps",
+        ] {
             if !config.pointer(number).is_some_and(Value::is_number) {
                 return Err(ModelError::damaged(file, format!("{number} must be a number")));
             }
@@ -72,18 +74,18 @@ impl Layout {
         };
         let scale_factor = size("/scale_factor")?;
         let tower_heads = size("/vision_config/num_attention_heads")?;
-        let side = vision.image_size / vision.patch_size;
+        let grid = vision.image_size / vision.patch_size;
         let divides = text.hidden_size.is_multiple_of(heads)
             && heads.is_multiple_of(key_value_heads)
             && vision.hidden_size.is_multiple_of(tower_heads)
             && vision.image_size.is_multiple_of(vision.patch_size)
-            && side.is_multiple_of(scale_factor);
+            && grid.is_multiple_of(scale_factor);
         if !divides {
             let reason = "heads, patches and scale_factor do not divide the sizes they belong to";
             return Err(ModelError::damaged(file, reason));
         }
 
-        let image_tokens = (side / scale_factor).pow(2);
+        let image_tokens = (grid / scale_factor).pow(2);
         let length = processor.and_then(|processor| {
             processor.get("image_seq_len").or_else(|| processor.get("image_seq_length"))
         });
