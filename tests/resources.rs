@@ -52,8 +52,6 @@ fn loads_leave_nothing_behind_and_an_idle_engine_rests() {
         listener.ask(question()).unwrap();
         listener.engine.unload().unwrap();
         while !matches!(listener.next(), EngineEvent::Unloaded(_)) {}
-        // mistral.rs lets go on its own thread.
-        std::thread::sleep(Duration::from_millis(150));
         last = memory();
         if cycle < SETTLED {
             settled = settled.max(last);

@@ -20,6 +20,9 @@ use crate::model_store::{self, Architecture, ModelFacts, Prepared};
 use crate::panics;
 
 /// A model with what is needed to ask it.
+///
+/// mistral.rs 0.8.1 starts a thread for its log with every model and never ends it
+/// (`engine/logger.rs`); it sleeps.
 pub struct Loaded {
     /// mistral.rs's handle; dropping it lets go of the memory.
     pub model: Model,

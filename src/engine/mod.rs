@@ -13,6 +13,7 @@
 mod command;
 mod event;
 mod load;
+mod memory;
 mod prompt;
 mod sampler;
 mod worker;
@@ -48,6 +49,7 @@ impl Engine {
     /// [`EngineError::Unreachable`] where the system gives no thread.
     pub fn start(wake: impl Fn() + Send + 'static) -> Result<Self, EngineError> {
         crate::panics::catch();
+        memory::share_one_arena();
         let (commands, inbox) = tokio::sync::mpsc::channel(COMMANDS);
         let (outbox, events) = sync_channel(EVENTS);
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -21,14 +21,17 @@ use tokio::sync::{mpsc, oneshot};
 use super::command::{AnswerOptions, EngineCommand, LoadRequest, Question, RequestId};
 use super::event::{Answer, EngineError, EngineEvent, Finish, LoadProgress, Timings, Token, Usage};
 use super::load::{self, Loaded};
+use super::memory;
 use super::prompt;
 use super::sampler::{Choice, Sampler, without_repetition};
 use crate::panics;
 
 /// mistral.rs sends one response a token; the worker never leaves many lying.
 const RESPONSES: usize = 64;
-/// Pause before a full event queue is tried again.
-const QUEUE_PAUSE: Duration = Duration::from_millis(2);
+/// Pause before what is waited for is looked at again.
+const PAUSE: Duration = Duration::from_millis(2);
+/// Longest wait for mistral.rs to drop a model; it may be busy with a long prompt.
+const LET_GO_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The worker's state.
 pub struct Worker<W> {
@@ -109,7 +112,7 @@ impl<W: Fn()> Worker<W> {
         match command {
             EngineCommand::Load(request, load) => {
                 self.stop().await;
-                self.model = None;
+                self.let_go().await;
                 self.start_load(request, *load, false);
             }
             EngineCommand::Ask(request, question) => {
@@ -125,11 +128,24 @@ impl<W: Fn()> Worker<W> {
                 self.stop().await;
                 // A load under way cannot be interrupted; what it brings is dropped on arrival.
                 self.loading = None;
-                self.model = None;
+                self.let_go().await;
                 self.send(EngineEvent::Unloaded(request)).await;
             }
             EngineCommand::Shutdown => {}
         }
+    }
+
+    /// Drops the model and waits until mistral.rs, on its own thread, has dropped it too: two models
+    /// at once may be more than the machine has room for.
+    async fn let_go(&mut self) {
+        let Some(model) = self.model.take() else { return };
+        let tokenizer = Arc::downgrade(&model.tokenizer);
+        drop(model);
+        let given_up = Instant::now() + LET_GO_PATIENCE;
+        while tokenizer.strong_count() > 0 && Instant::now() < given_up {
+            tokio::time::sleep(PAUSE).await;
+        }
+        memory::give_back();
     }
 
     fn start_load(&mut self, request: RequestId, load: LoadRequest, silent: bool) {
@@ -263,8 +279,9 @@ impl<W: Fn()> Worker<W> {
             return;
         };
         // A failed pass may leave a poisoned lock or half a cache behind: start afresh.
-        if let Some(broken) = self.model.take() {
-            self.start_load(request, broken.request.clone(), true);
+        if let Some(again) = self.model.as_ref().map(|broken| broken.request.clone()) {
+            self.let_go().await;
+            self.start_load(request, again, true);
         }
         self.send(EngineEvent::Failed(request, error)).await;
     }
@@ -327,7 +344,7 @@ impl<W: Fn()> Worker<W> {
                 // Nobody listens any more; the command channel will say so too.
                 Err(TrySendError::Disconnected(_)) => return,
             }
-            tokio::time::sleep(QUEUE_PAUSE).await;
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }
