@@ -395,3 +395,22 @@ impl TextStream {
             .unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_character_made_of_several_tokens_comes_whole() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("models/lorgnette-tiny/tokenizer.json");
+        let tokenizer = Tokenizer::from_file(file).unwrap();
+        let text = "A lemon 🍋, déjà vu, 檸檬.";
+        let ids = tokenizer.encode(text, false).unwrap().get_ids().to_vec();
+        let mut stream = TextStream::default();
+        let pieces: Vec<String> = ids.iter().map(|id| stream.push(&tokenizer, *id)).collect();
+        assert_eq!(pieces.concat(), text);
+        assert!(pieces.iter().any(String::is_empty), "some tokens wait for the next");
+        assert!(!pieces.concat().contains('\u{fffd}'));
+    }
+}
