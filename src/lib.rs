@@ -1,6 +1,6 @@
 //! Lorgnette answers "what is that?" about a picture, on this machine alone.
 //!
-//! # The way of the data
+//! # Data flow
 //!
 //! ```text
 //! file | stdin ─► capture ─► Frame ─┐
@@ -8,9 +8,9 @@
 //!                                             └────► EngineEvent::{Token, Done, Failed} ─► cli
 //! ```
 //!
-//! # The rooms
+//! # Modules
 //!
-//! | room | what is in it |
+//! | module | what is in it |
 //! |---|---|
 //! | [`frame`], [`region`] | a picture, and the part of it that "that" means: plain values |
 //! | [`job`], [`config`] | progress of long work; the folders of this installation |
@@ -24,14 +24,14 @@
 //! Imports point down only: `main` → `cli` → `engine` → `capture`, `model_store` → `frame`,
 //! `region`, `job`, `config`. `tests/architecture.rs` holds this.
 //!
-//! # Absences
+//! # Invariants
 //!
 //! - Nothing opens a network socket.
 //! - No unbounded channel.
 //! - mistral.rs is named in `engine` and nowhere else; candle there and in `model_store::unpack`.
-//! - Every event carries the id of its request; one that comes late is known for what it is.
+//! - Every event carries the id of its request, so that a stale one can be told from the rest.
 //! - Nothing is written into the folder of shipped models.
-//! - Only `main` ends the process.
+//! - Only `main` ends the process, and a Ctrl-C that nothing else could hear (`cli::session`).
 
 pub mod capture;
 pub mod cli;

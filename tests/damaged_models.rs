@@ -124,12 +124,25 @@ fn weights_missing_empty_cut_short_or_of_wrong_shape() {
     wrong_shape.edit("config.json", |config| {
         config["text_config"]["hidden_size"] = json!(567);
     });
-    wrong_shape.must_fail(&engine, "", "shape [576, 1536], config.json says [567, 1536]");
+    wrong_shape.must_fail(
+        &engine,
+        "config.json",
+        "has the shape [576, 1536] in the weights, not [567, 1536]",
+    );
     let more_layers = Copy::new();
     more_layers.edit("config.json", |config| {
         config["vision_config"]["num_hidden_layers"] = json!(13);
     });
-    more_layers.must_fail(&engine, "", "encoder.layers.12.layer_norm1.weight is missing");
+    more_layers.must_fail(
+        &engine,
+        "config.json",
+        "encoder.layers.12.layer_norm1.weight is missing",
+    );
+    let endless = Copy::new();
+    endless.edit("config.json", |config| {
+        config["vision_config"]["num_hidden_layers"] = json!(1_000_000);
+    });
+    endless.must_fail(&engine, "config.json", "encoder.layers.12.layer_norm1.weight is missing");
     still_works(&engine);
 }
 
@@ -156,7 +169,7 @@ fn kinds_of_model_that_cannot_be_run() {
 #[test]
 fn settings_that_would_make_the_engine_panic() {
     let engine = Listener::start();
-    let cases: [(&str, &str, Value, &str); 7] = [
+    let cases: [(&str, &str, Value, &str); 9] = [
         ("tokenizer.json", "/model/vocab", json!(null), "vocabulary"),
         ("tokenizer.json", "/added_tokens", json!("none"), "added tokens"),
         ("tokenizer_config.json", "/chat_template", json!(null), "no chat template"),
@@ -164,6 +177,8 @@ fn settings_that_would_make_the_engine_panic() {
         ("preprocessor_config.json", "/do_rescale", json!("yes"), "true or false"),
         ("processor_config.json", "/image_seq_len", json!(65), "gives 64 tokens"),
         ("config.json", "/vision_config/patch_size", json!(0), "positive number"),
+        ("config.json", "/text_config/vocab_size", json!(9_000_000_000_u64), "positive number"),
+        ("config.json", "/text_config/max_position_embeddings", json!(1 << 30), "must be from 1"),
     ];
     for (name, place, value, reason) in cases {
         let copy = Copy::new();
@@ -173,22 +188,65 @@ fn settings_that_would_make_the_engine_panic() {
     still_works(&engine);
 }
 
-/// What a Hugging Face download of this kind asks for, and mistral.rs cannot do.
+/// What a Hugging Face download of this kind asks for and leaves out, and mistral.rs cannot do:
+/// tiles, sizes by default; and its files are relative links into another folder.
 #[test]
-fn a_preprocessor_that_asks_for_tiles_is_overlaid() {
+#[cfg(unix)]
+fn a_download_that_mistral_rs_would_panic_over_is_overlaid() {
     let engine = Listener::start();
     let copy = Copy::new();
     copy.edit("preprocessor_config.json", |file| {
         file["do_image_splitting"] = json!(true);
         file["do_resize"] = json!(true);
         file["max_image_size"] = json!({ "longest_edge": 364 });
+        file.as_object_mut().unwrap().remove("do_rescale");
     });
+    copy.edit("config.json", |file| {
+        let vision = file["vision_config"].as_object_mut().unwrap();
+        assert!(vision.remove("num_hidden_layers").is_some());
+        assert!(vision.remove("num_channels").is_some());
+    });
+    let snapshot = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let blobs = copy.home.path().file_name().unwrap();
+    for entry in fs::read_dir(copy.home.path()).unwrap() {
+        let name = entry.unwrap().file_name();
+        let target = Path::new("..").join(blobs).join(&name);
+        std::os::unix::fs::symlink(target, snapshot.path().join(name)).unwrap();
+    }
     let before = fs::read(copy.path("preprocessor_config.json")).unwrap();
+    let folder = ModelFolder { name: "snapshot".into(), path: snapshot.path().to_path_buf() };
     for _ in 0..2 {
-        engine.load(copy.folder(), Weights::Q8_0).unwrap();
+        engine.load(folder.clone(), Weights::Q8_0).unwrap();
         assert_eq!(engine.what_is("cat.jpg"), "A cat.");
     }
     assert_eq!(fs::read(copy.path("preprocessor_config.json")).unwrap(), before);
+}
+
+/// mistral.rs would fetch a vocabulary for such a template, and reads `params.json` unchecked.
+#[test]
+fn a_model_for_which_the_network_would_be_asked_is_refused() {
+    let engine = Listener::start();
+    let copy = Copy::new();
+    copy.write("chat_template.jinja", "<|start|>user<|message|>hello<|end|>");
+    copy.must_fail(&engine, "", "Harmony");
+    let copy = Copy::new();
+    copy.write("params.json", "{}");
+    copy.must_fail(&engine, "", "params.json");
+    still_works(&engine);
+}
+
+/// A checkpoint whose end of an answer only the tokenizer's files name.
+#[test]
+fn an_end_that_only_mistral_rs_knows_ends_the_answer() {
+    let engine = Listener::start();
+    let copy = Copy::new();
+    fs::remove_file(copy.path("generation_config.json")).unwrap();
+    copy.edit("config.json", |file| {
+        file["eos_token_id"] = json!(0);
+        file["text_config"]["eos_token_id"] = json!(0);
+    });
+    engine.load(copy.folder(), Weights::Q8_0).unwrap();
+    assert_eq!(engine.what_is("cat.jpg"), "A cat.");
 }
 
 /// A template that forgets the picture makes mistral.rs panic on its own thread.

@@ -193,6 +193,36 @@ fn a_question_waits_for_its_model_and_needs_one() {
 }
 
 #[test]
+fn a_load_that_is_replaced_says_so_and_the_last_one_counts() {
+    let listener = Listener::start();
+    let model = lorgnette::model_store::locate(&support::folders(), "lorgnette-tiny").unwrap();
+    let load = || listener.engine.load(support::request(model.clone(), Weights::Q8_0)).unwrap();
+    let first = load();
+    let second = load();
+    let third = load();
+    for replaced in [first, second] {
+        assert!(matches!(listener.answer(replaced), Err(EngineError::Replaced)));
+    }
+    let question = Question::new(vec![picture(&sample("cat.jpg"))], "What is that?");
+    let asked = listener.engine.ask(question.clone()).unwrap();
+    assert_eq!(listener.answer(asked).unwrap().0.text, "A cat.");
+    assert!(third > second);
+
+    let fourth = load();
+    let unloading = listener.engine.unload().unwrap();
+    assert!(matches!(listener.answer(fourth), Err(EngineError::Replaced)));
+    while !matches!(listener.next(), EngineEvent::Unloaded(id) if id == unloading) {}
+    assert!(matches!(listener.ask(question), Err(EngineError::NoModel)));
+}
+
+#[test]
+fn a_question_needs_no_picture() {
+    let listener = Listener::with_default(Weights::Q8_0);
+    let answer = listener.ask(Question::new(vec![], "What is a cat?")).unwrap();
+    assert!(!answer.text.is_empty() && answer.usage.prompt_tokens < 64, "{answer:?}");
+}
+
+#[test]
 fn answers_end_at_their_longest_length_and_repeat_with_their_seed() {
     let engine = Listener::with_default(Weights::Q8_0);
     let mut question = long_question();

@@ -48,7 +48,7 @@ pub fn run(folders: &Folders, args: &AskArgs) -> Result<(), CliError> {
         json_line(&mut out, &Report::new(&model, &pictures, question, &answer, decode))?;
     } else {
         text_line(&mut out, "")?;
-        let first_word = decode.as_secs_f64() + answer.timings.resize + answer.timings.prefill;
+        let first_word = decode.as_secs_f64() + answer.timings.prepare + answer.timings.prefill;
         let rate = answer.timings.decode_rate(&answer.usage);
         let rate = rate.map_or(String::new(), |rate| format!(" at {rate:.0} tok/s"));
         eprintln!(

@@ -51,8 +51,8 @@ struct Figures {
     shutter_to_first_word: Option<Spread>,
     /// Of that: reading and decoding the file.
     decode_picture: Option<Spread>,
-    /// Of that: resizing.
-    resize: Option<Spread>,
+    /// Of that: resizing, and counting the words.
+    prepare: Option<Spread>,
     /// Of that: encoder, projector and prefill.
     prefill: Option<Spread>,
     /// Tokens a second, encoding included.
@@ -85,7 +85,7 @@ pub fn run(folders: &Folders, args: &BenchArgs) -> Result<(), CliError> {
     session.ask(Question::new(shown(&warm_up), WHAT_IS_THAT), |_| Ok(()))?;
 
     let mut columns: [Vec<f64>; 6] = Default::default();
-    let [first_word, decode_picture, resize, prefill, prefill_rate, decode_rate] = &mut columns;
+    let [first_word, decode_picture, prepare, prefill, prefill_rate, decode_rate] = &mut columns;
     for file in &files {
         // Each picture is new to the engine, which keeps the last ones it encoded.
         let shutter = Instant::now();
@@ -99,7 +99,7 @@ pub fn run(folders: &Folders, args: &BenchArgs) -> Result<(), CliError> {
             first_word.push(first.as_secs_f64());
         }
         decode_picture.push(decoded.as_secs_f64());
-        resize.push(answer.timings.resize);
+        prepare.push(answer.timings.prepare);
         prefill.push(answer.timings.prefill);
         prefill_rate.push(answer.usage.prompt_tokens as f64 / answer.timings.prefill);
         let answer = session.ask(Question::new(shown(&pictures), DESCRIBE), |_| Ok(()))?;
@@ -109,7 +109,7 @@ pub fn run(folders: &Folders, args: &BenchArgs) -> Result<(), CliError> {
     drop(session);
     let starts = (0..args.starts).map(|_| cold_start(args)).collect::<Result<Vec<_>, _>>()?;
 
-    let [first_word, decode_picture, resize, prefill, prefill_rate, decode_rate] = columns;
+    let [first_word, decode_picture, prepare, prefill, prefill_rate, decode_rate] = columns;
     let figures = Figures {
         model: format!("{} {}", model.name, model.revision),
         weights: model.weights.name(),
@@ -118,7 +118,7 @@ pub fn run(folders: &Folders, args: &BenchArgs) -> Result<(), CliError> {
         cold_start: Spread::of(starts),
         shutter_to_first_word: Spread::of(first_word),
         decode_picture: Spread::of(decode_picture),
-        resize: Spread::of(resize),
+        prepare: Spread::of(prepare),
         prefill: Spread::of(prefill),
         prefill_rate: Spread::of(prefill_rate),
         decode_rate: Spread::of(decode_rate),
@@ -137,7 +137,7 @@ fn table(figures: &Figures) -> Result<(), CliError> {
         ("cold start to ready, s", figures.cold_start),
         ("shutter to first word, s", figures.shutter_to_first_word),
         ("  read and decode the picture, s", figures.decode_picture),
-        ("  resize, s", figures.resize),
+        ("  resize and count, s", figures.prepare),
         ("  encode and prefill, s", figures.prefill),
         ("prefill with encoding, tok/s", figures.prefill_rate),
         ("decode, tok/s", figures.decode_rate),

@@ -23,11 +23,12 @@ pub struct Sample {
 /// The samples of this installation, in the order of their table.
 pub fn samples(folders: &Folders) -> Result<Vec<Sample>, CliError> {
     let table = folders.samples.join(SOURCES);
-    let text = std::fs::read_to_string(&table).map_err(|error| CliError::File {
-        file: table.display().to_string(),
-        reason: error.to_string(),
-    })?;
-    Ok(parse(&text))
+    let failed = |reason: String| CliError::File { file: table.display().to_string(), reason };
+    let text = std::fs::read_to_string(&table).map_err(|error| failed(error.to_string()))?;
+    match parse(&text) {
+        samples if samples.is_empty() => Err(failed("it lists no sample picture".into())),
+        samples => Ok(samples),
+    }
 }
 
 /// Rows of `file | what it shows | accepted names | licence | source`, below a header row.

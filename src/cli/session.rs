@@ -13,15 +13,15 @@ use crate::engine::{
 use crate::model_store::{self, Step};
 
 /// How often Ctrl-C is looked for.
-const GLANCE: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// Whether someone looks for Ctrl-C, and will end what is under way.
-static LOOKED_FOR: AtomicBool = AtomicBool::new(false);
+static WATCHED: AtomicBool = AtomicBool::new(false);
 
 #[expect(clippy::disallowed_methods, reason = "a blocked read or decode knows no other end")]
 fn interrupted() {
-    if INTERRUPTED.swap(true, Ordering::Relaxed) || !LOOKED_FOR.load(Ordering::Relaxed) {
+    if INTERRUPTED.swap(true, Ordering::Relaxed) || !WATCHED.load(Ordering::Relaxed) {
         std::process::exit(i32::from(CliError::Interrupted.exit_code()));
     }
 }
@@ -49,19 +49,19 @@ impl Session {
 
     /// Waits until the model is ready.
     pub fn ready(&mut self) -> Result<ModelInfo, CliError> {
-        let mut shown = Shown::default();
+        let mut progress = ProgressLine::default();
         loop {
             if let Some(model) = &self.model {
                 return Ok(model.clone());
             }
             match self.next()? {
-                EngineEvent::Loading(_, LoadProgress::Files(step)) => shown.show(step),
+                EngineEvent::Loading(_, LoadProgress::Files(step)) => progress.show(step),
                 EngineEvent::Ready(_, model) => {
-                    shown.clear();
+                    progress.clear();
                     self.model = Some(model);
                 }
                 EngineEvent::Failed(_, error) => {
-                    shown.clear();
+                    progress.clear();
                     return Err(error.into());
                 }
                 _ => {}
@@ -89,9 +89,9 @@ impl Session {
 
     /// The next event, unless Ctrl-C comes first.
     fn next(&self) -> Result<EngineEvent, CliError> {
-        LOOKED_FOR.store(true, Ordering::Relaxed);
+        WATCHED.store(true, Ordering::Relaxed);
         let event = self.next_looking();
-        LOOKED_FOR.store(false, Ordering::Relaxed);
+        WATCHED.store(false, Ordering::Relaxed);
         event
     }
 
@@ -102,7 +102,7 @@ impl Session {
                 let _: Result<(), EngineError> = self.engine.stop();
                 return Err(CliError::Interrupted);
             }
-            if let Some(event) = self.engine.wait_event(GLANCE)? {
+            if let Some(event) = self.engine.wait_event(POLL_INTERVAL)? {
                 return Ok(event);
             }
         }
@@ -111,11 +111,11 @@ impl Session {
 
 /// The line on stderr that says why the first start takes a little longer.
 #[derive(Default)]
-struct Shown {
+struct ProgressLine {
     percent: Option<u64>,
 }
 
-impl Shown {
+impl ProgressLine {
     fn show(&mut self, step: Step) {
         let Step::Unpacking(progress) = step else {
             return;

@@ -121,8 +121,8 @@ pub struct Usage {
 /// Times of one answer, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Timings {
-    /// Cropping and resizing the pictures.
-    pub resize: f64,
+    /// Cutting out and resizing the pictures, and counting the words.
+    pub prepare: f64,
     /// Encoder, projector and the language model's pass over the prompt, to the first token.
     pub prefill: f64,
     /// From the first token to the last.
@@ -173,7 +173,13 @@ pub enum EngineError {
     /// mistral.rs panicked; the model is loaded again for the next question.
     #[error("the engine failed and was restarted ({0}): ask again")]
     Crashed(String),
-    /// The worker is gone or far behind.
+    /// Another load or an unload took this load's place.
+    #[error("another model was chosen meanwhile")]
+    Replaced,
+    /// Too many commands wait.
+    #[error("the engine is busy: wait a moment and try again")]
+    Busy,
+    /// The worker is gone.
     #[error("the engine does not take commands: start Lorgnette again")]
     Unreachable,
 }

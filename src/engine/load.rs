@@ -7,8 +7,8 @@ use std::time::Instant;
 use mistralrs::core::{IsqType, Response};
 use mistralrs::model_builder_trait::{build_auto_pipeline, build_model_from_pipeline};
 use mistralrs::{
-    CustomLogitsProcessor, Device, DeviceMapSetting, Model, ModelBuilder, ModelDType,
-    NormalRequest, Request, RequestMessage, SamplingParams, Tensor, TokenSource,
+    CustomLogitsProcessor, Device, DeviceMapSetting, Model, ModelBuilder, ModelCategory,
+    ModelDType, NormalRequest, Request, RequestMessage, SamplingParams, Tensor, TokenSource,
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokenizers::Tokenizer;
@@ -25,7 +25,12 @@ use crate::panics;
 /// (`engine/logger.rs`); it sleeps.
 pub struct Loaded {
     /// mistral.rs's handle; dropping it lets go of the memory.
-    pub model: Model,
+    _model: Model,
+    /// Where requests go. Closed when mistral.rs's thread is gone; `Model` would start another
+    /// one unseen, on what the failed one left behind.
+    pub requests: mpsc::Sender<Request>,
+    /// What kind of messages the model takes.
+    pub category: ModelCategory,
     /// The threads that compute beside mistral.rs's own; they end with this value.
     _pool: Option<ThreadPool>,
     /// The model's own tokenizer.
@@ -73,14 +78,18 @@ fn load(request: LoadRequest, report: &dyn Fn(LoadProgress)) -> Result<Loaded, E
         .enable_all()
         .build()
         .map_err(|error| EngineError::Load(error.to_string()))?;
-    let (model, tokenizer, pool) = runtime
+    let (model, tokenizer, eos_tokens, requests, pool) = runtime
         .block_on(async {
-            let (model, tokenizer) = build(&prepared.folder, &device, request.weights).await?;
-            let pool = warm_up(&model).await?;
-            anyhow::Ok((model, tokenizer, pool))
+            let (model, tokenizer, eos_tokens) =
+                build(&prepared.folder, &device, request.weights).await?;
+            let requests = model.inner().get_sender(None)?;
+            let pool = warm_up(&requests).await?;
+            anyhow::Ok((model, tokenizer, eos_tokens, requests, pool))
         })
         .map_err(|error| EngineError::Load(one_line(&error)))?;
-    let Prepared { name, revision, facts, .. } = prepared;
+    let category = model.config().map_err(|error| EngineError::Load(error.to_string()))?.category;
+    let Prepared { name, revision, mut facts, .. } = prepared;
+    facts.eos_tokens.extend(eos_tokens);
     let info = ModelInfo {
         name,
         revision,
@@ -93,17 +102,22 @@ fn load(request: LoadRequest, report: &dyn Fn(LoadProgress)) -> Result<Loaded, E
         },
         load_time: started.elapsed(),
     };
-    Ok(Loaded { model, _pool: pool, tokenizer, facts, info, request })
+    Ok(Loaded { _model: model, requests, category, _pool: pool, tokenizer, facts, info, request })
 }
 
 async fn build(
     folder: &Path,
     device: &Device,
     weights: Weights,
-) -> anyhow::Result<(Model, Arc<Tokenizer>)> {
+) -> anyhow::Result<(Model, Arc<Tokenizer>, Vec<u32>)> {
+    // mistral.rs takes what is no folder for a name on a model hub, and would ask the network.
+    let folder = folder
+        .to_str()
+        .filter(|_| folder.is_dir())
+        .ok_or_else(|| anyhow::anyhow!("its folder's name is not Unicode: rename it"))?;
     // BF16 has no matrix product on a CPU, and "auto" would take F16 or ask nvidia-smi.
     let dtype = if device.is_cpu() { ModelDType::F32 } else { ModelDType::BF16 };
-    let mut builder = ModelBuilder::new(folder.display())
+    let mut builder = ModelBuilder::new(folder)
         .with_device(device.clone())
         .with_dtype(dtype)
         .with_token_source(TokenSource::None)
@@ -115,16 +129,20 @@ async fn build(
         builder = builder.with_isq(IsqType::Q8_0);
     }
     let (pipeline, scheduler, config) = build_auto_pipeline(builder).await?;
-    let tokenizer =
-        pipeline.lock().await.tokenizer().ok_or_else(|| anyhow::anyhow!("it has no tokenizer"))?;
-    Ok((build_model_from_pipeline(pipeline, scheduler, config).await, tokenizer))
+    let (tokenizer, metadata) = {
+        let pipeline = pipeline.lock().await;
+        (pipeline.tokenizer(), pipeline.get_metadata())
+    };
+    let tokenizer = tokenizer.ok_or_else(|| anyhow::anyhow!("it has no tokenizer"))?;
+    let model = build_model_from_pipeline(pipeline, scheduler, config).await;
+    Ok((model, tokenizer, metadata.eos_tok.clone()))
 }
 
 /// Has the model say one token, on the way to which mistral.rs's thread joins a pool of threads.
 ///
 /// From outside a pool every parallel step would be handed over and waited for, some ten thousand
 /// times an answer.
-async fn warm_up(model: &Model) -> anyhow::Result<Option<ThreadPool>> {
+async fn warm_up(requests: &mpsc::Sender<Request>) -> anyhow::Result<Option<ThreadPool>> {
     let join = Arc::new(JoinPool::default());
     let processor: Arc<dyn CustomLogitsProcessor> = join.clone();
     let (sender, mut responses) = mpsc::channel(1);
@@ -135,7 +153,7 @@ async fn warm_up(model: &Model) -> anyhow::Result<Option<ThreadPool>> {
         logits_processors: Some(vec![processor]),
         ..NormalRequest::new_simple(messages, sampling, sender, 0, None, None)
     };
-    model.inner().get_sender(None)?.send(Request::Normal(Box::new(request))).await?;
+    requests.send(Request::Normal(Box::new(request))).await?;
     match responses.recv().await {
         Some(Response::CompletionDone(_)) => {}
         Some(response) => drop(response.as_result()?),
@@ -151,9 +169,12 @@ struct JoinPool(Mutex<Option<ThreadPool>>);
 
 impl CustomLogitsProcessor for JoinPool {
     fn apply(&self, logits: &Tensor, _context: &[u32]) -> mistralrs::Result<Tensor> {
-        // Without a pool of its own the thread uses the process's, only slower.
-        let pool = ThreadPoolBuilder::new().use_current_thread().build().ok();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = pool;
+        let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // mistral.rs may call a second time before it sees that one token was enough.
+        if pool.is_none() {
+            // Without a pool of its own the thread uses the process's, only slower.
+            *pool = ThreadPoolBuilder::new().use_current_thread().build().ok();
+        }
         Ok(logits.clone())
     }
 }

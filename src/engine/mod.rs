@@ -6,8 +6,8 @@
 //!        ◄── EngineEvent ────        ◄── sampler: one choice a token
 //! ```
 //!
-//! Both channels are bounded. Each event carries the id of its request, so that one that comes
-//! late is known for what it is. A panic in mistral.rs becomes [`EngineError::Crashed`] and the
+//! Both channels are bounded. Each event carries the id of its request, so that a stale one can be
+//! told from the rest. A panic in mistral.rs becomes [`EngineError::Crashed`] and the
 //! model is loaded again for the next question.
 
 mod command;
@@ -21,6 +21,8 @@ mod worker;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
+
+use tokio::sync::mpsc::error::TrySendError;
 
 use command::EngineCommand;
 pub use command::{
@@ -63,11 +65,11 @@ impl Engine {
         Ok(Self { commands, events, next: AtomicU64::new(1) })
     }
 
-    /// Loads a model in place of the loaded one: [`EngineEvent::Loading`]s, then
-    /// [`EngineEvent::Ready`] or [`EngineEvent::Failed`].
+    /// Loads a model in place of the loaded one, or of one being loaded:
+    /// [`EngineEvent::Loading`]s, then [`EngineEvent::Ready`] or [`EngineEvent::Failed`].
     ///
     /// # Errors
-    /// [`EngineError::Unreachable`], as for every command.
+    /// [`EngineError::Busy`] or [`EngineError::Unreachable`], as for every command.
     pub fn load(&self, load: LoadRequest) -> Result<RequestId, EngineError> {
         self.send(|request| EngineCommand::Load(request, Box::new(load)))
     }
@@ -77,7 +79,7 @@ impl Engine {
     /// question waits for it.
     ///
     /// # Errors
-    /// [`EngineError::Unreachable`].
+    /// [`EngineError::Busy`] or [`EngineError::Unreachable`].
     pub fn ask(&self, question: Question) -> Result<RequestId, EngineError> {
         self.send(|request| EngineCommand::Ask(request, Box::new(question)))
     }
@@ -85,7 +87,7 @@ impl Engine {
     /// Stops the answer under way; its [`EngineEvent::Done`] comes at once.
     ///
     /// # Errors
-    /// [`EngineError::Unreachable`].
+    /// [`EngineError::Busy`] or [`EngineError::Unreachable`].
     pub fn stop(&self) -> Result<(), EngineError> {
         self.send(|_| EngineCommand::Stop).map(|_| ())
     }
@@ -93,7 +95,7 @@ impl Engine {
     /// Lets go of the model.
     ///
     /// # Errors
-    /// [`EngineError::Unreachable`].
+    /// [`EngineError::Busy`] or [`EngineError::Unreachable`].
     pub fn unload(&self) -> Result<RequestId, EngineError> {
         self.send(EngineCommand::Unload)
     }
@@ -103,12 +105,12 @@ impl Engine {
         self.events.try_recv().ok()
     }
 
-    /// The next event, waiting for it; `None` when `patience` ran out first.
+    /// The next event, waiting for it; `None` when `timeout` passed first.
     ///
     /// # Errors
     /// [`EngineError::Unreachable`] when the worker is gone.
-    pub fn wait_event(&self, patience: Duration) -> Result<Option<EngineEvent>, EngineError> {
-        match self.events.recv_timeout(patience) {
+    pub fn wait_event(&self, timeout: Duration) -> Result<Option<EngineEvent>, EngineError> {
+        match self.events.recv_timeout(timeout) {
             Ok(event) => Ok(Some(event)),
             Err(RecvTimeoutError::Timeout) => Ok(None),
             Err(RecvTimeoutError::Disconnected) => Err(EngineError::Unreachable),
@@ -120,7 +122,10 @@ impl Engine {
         command: impl FnOnce(RequestId) -> EngineCommand,
     ) -> Result<RequestId, EngineError> {
         let request = RequestId(self.next.fetch_add(1, Ordering::Relaxed));
-        self.commands.try_send(command(request)).map_err(|_| EngineError::Unreachable)?;
+        self.commands.try_send(command(request)).map_err(|error| match error {
+            TrySendError::Full(_) => EngineError::Busy,
+            TrySendError::Closed(_) => EngineError::Unreachable,
+        })?;
         Ok(request)
     }
 }

@@ -8,6 +8,7 @@ use tokenizers::Tokenizer;
 use super::command::{Picture, Question, Role, Turn};
 use super::event::EngineError;
 use crate::model_store::{Architecture, ModelFacts};
+use crate::region::PixelBox;
 
 /// Tokens a chat template may add around one turn.
 const TEMPLATE_TOKENS: usize = 16;
@@ -109,17 +110,20 @@ fn special_texts(tokenizer: &Tokenizer) -> Vec<String> {
     let mut texts: Vec<String> = tokenizer
         .get_added_tokens_decoder()
         .into_values()
-        .map(|token| token.content)
+        .filter(|token| token.special)
+        .map(|token| token.content.trim().to_owned())
         .filter(|text| text.chars().count() > 1)
         .collect();
     texts.sort_unstable();
+    texts.dedup();
     texts
 }
 
 /// Breaks every special token in `text` with a space, so that it is read as the text it is.
 fn neutralise(text: &str, specials: &[String]) -> String {
     let mut text = text.to_owned();
-    // Breaking one may leave another standing that overlapped it.
+    // Breaking one may leave another standing that overlapped it; each round breaks one for good,
+    // since no special begins or ends with a space.
     while let Some(special) = specials.iter().find(|special| text.contains(*special)) {
         let first = special.chars().next().map_or(0, char::len_utf8);
         let broken = format!("{} {}", &special[..first], &special[first..]);
@@ -130,18 +134,32 @@ fn neutralise(text: &str, specials: &[String]) -> String {
 
 /// The pixels that the encoder is given for `picture`.
 fn prepare(picture: &Picture, architecture: &Architecture) -> DynamicImage {
+    let whole = &*picture.frame.pixels;
     let cropped;
-    let pixels = match picture.region {
-        Some(region) => {
-            cropped = region.crop(&picture.frame.pixels);
-            &cropped
-        }
-        None => &*picture.frame.pixels,
-    };
-    let (width, height) = match architecture {
+    let (pixels, (width, height)) = match architecture {
         // Squashed, as in training: the aspect is not kept.
-        Architecture::Idefics3 { image_side, .. } => (*image_side, *image_side),
-        Architecture::Other(_) => bounded(pixels.width(), pixels.height()),
+        Architecture::Idefics3 { image_side, .. } => {
+            let pixels = match picture.region {
+                Some(region) => {
+                    let PixelBox { x, y, width, height } =
+                        region.context(whole.width(), whole.height());
+                    cropped = image::imageops::crop_imm(whole, x, y, width, height).to_image();
+                    &cropped
+                }
+                None => whole,
+            };
+            (pixels, (*image_side, *image_side))
+        }
+        Architecture::Other(_) => {
+            let pixels = match picture.region {
+                Some(region) => {
+                    cropped = region.crop(whole);
+                    &cropped
+                }
+                None => whole,
+            };
+            (pixels, bounded(pixels.width(), pixels.height()))
+        }
     };
     DynamicImage::ImageRgb8(resize(pixels, width, height))
 }
@@ -196,9 +214,8 @@ mod tests {
     }
 
     fn facts(max_positions: usize) -> ModelFacts {
-        let architecture =
-            Architecture::Idefics3 { image_side: 224, image_tokens: 64, needs_overlay: false };
-        ModelFacts { architecture, max_positions, eos_tokens: vec![2], weight_bytes: 0 }
+        let architecture = Architecture::Idefics3 { image_side: 224, image_tokens: 64 };
+        ModelFacts { architecture, max_positions, eos_tokens: vec![2] }
     }
 
     fn picture() -> Picture {
@@ -222,6 +239,13 @@ mod tests {
         assert!(before.get_ids().iter().filter(|id| is_special(id)).count() >= 5);
         assert_eq!(after.get_ids().iter().filter(|id| is_special(id)).count(), 0);
         assert_eq!(neutralise("a < b > c", &specials), "a < b > c");
+
+        let mut odd = tokenizer;
+        let added = |text: &str, special| tokenizers::AddedToken::from(text, special);
+        odd.add_tokens(&[added("  ", false), added("\n\n", false)]);
+        odd.add_special_tokens(&[added(" <x>", true), added("  ", true)]);
+        let specials = special_texts(&odd);
+        assert_eq!(neutralise("a  b\n\nc <x>", &specials), "a  b\n\nc < x>");
     }
 
     #[test]

@@ -22,11 +22,11 @@ use super::event::Finish;
 
 /// A token was chosen, or the answer ended.
 #[derive(Debug, Clone, Copy)]
-pub struct Choice {
+pub struct SampledToken {
     /// The token and the natural logarithm of its probability; `None` where none belongs to the
     /// answer any more.
     pub token: Option<(u32, f32)>,
-    /// Set on the last choice of an answer.
+    /// Set on the last one of an answer.
     pub finish: Option<Finish>,
     /// Tokens of the prompt.
     pub prompt_tokens: usize,
@@ -38,8 +38,9 @@ pub struct Choice {
 pub struct Sampler {
     options: AnswerOptions,
     eos_tokens: Vec<u32>,
+    max_positions: usize,
     stopped: Arc<AtomicBool>,
-    choices: mpsc::Sender<Choice>,
+    choices: mpsc::Sender<SampledToken>,
     state: Mutex<State>,
 }
 
@@ -51,11 +52,13 @@ struct State {
 }
 
 impl Sampler {
-    /// A sampler, the switch that ends it, and what it chooses. `eos_tokens` must not be empty.
+    /// A sampler, the switch that ends it, and what it samples. `eos_tokens` must not be empty;
+    /// prompt and answer together end at `max_positions`.
     pub fn new(
         options: AnswerOptions,
         eos_tokens: Vec<u32>,
-    ) -> (Self, Arc<AtomicBool>, mpsc::Receiver<Choice>) {
+        max_positions: usize,
+    ) -> (Self, Arc<AtomicBool>, mpsc::Receiver<SampledToken>) {
         let stopped = Arc::new(AtomicBool::new(false));
         // Room for every choice an answer can have, so that sending never waits or fails.
         let (choices, receiver) = mpsc::channel(options.max_tokens + 2);
@@ -66,7 +69,11 @@ impl Sampler {
             ended: false,
         };
         let state = Mutex::new(state);
-        (Self { options, eos_tokens, stopped: stopped.clone(), choices, state }, stopped, receiver)
+        (
+            Self { options, eos_tokens, max_positions, stopped: stopped.clone(), choices, state },
+            stopped,
+            receiver,
+        )
     }
 
     /// Chooses from `logits` and says whether the answer ends here.
@@ -87,7 +94,9 @@ impl Sampler {
                 state.answer.push(id);
                 let finish = if repeats_itself(&state.answer) {
                     Some(Finish::Repetition)
-                } else if state.answer.len() >= self.options.max_tokens {
+                } else if state.answer.len() >= self.options.max_tokens
+                    || prompt_tokens + state.answer.len() >= self.max_positions
+                {
                     Some(Finish::Length)
                 } else {
                     None
@@ -97,7 +106,12 @@ impl Sampler {
         };
         state.ended = finish.is_some();
         // The receiver is gone when nobody waits for this answer any more.
-        let _ = self.choices.try_send(Choice { token, finish, prompt_tokens, at: Instant::now() });
+        let _ = self.choices.try_send(SampledToken {
+            token,
+            finish,
+            prompt_tokens,
+            at: Instant::now(),
+        });
         Ok(match (token, finish) {
             (Some((id, _)), None) => id,
             _ => end,
@@ -110,9 +124,10 @@ impl CustomLogitsProcessor for Sampler {
         let values = logits.to_vec1::<f32>()?;
         let id = self.choose(&values, context.len())?;
         let mut only = vec![f32::NEG_INFINITY; values.len()];
-        if let Some(chosen) = only.get_mut(id as usize) {
-            *chosen = 0.0;
-        }
+        let Some(chosen) = only.get_mut(id as usize) else {
+            candle_core::bail!("the token {id} that ends answers is not in the vocabulary");
+        };
+        *chosen = 0.0;
         Tensor::from_vec(only, values.len(), &Device::Cpu)
     }
 }
@@ -178,8 +193,8 @@ pub fn without_repetition(answer: &[u32]) -> usize {
 mod tests {
     use super::*;
 
-    fn sampler(max_tokens: usize) -> (Sampler, Arc<AtomicBool>, mpsc::Receiver<Choice>) {
-        Sampler::new(AnswerOptions { max_tokens, ..AnswerOptions::default() }, vec![2])
+    fn sampler(max_tokens: usize) -> (Sampler, Arc<AtomicBool>, mpsc::Receiver<SampledToken>) {
+        Sampler::new(AnswerOptions { max_tokens, ..AnswerOptions::default() }, vec![2], 100)
     }
 
     /// Logits of 8 tokens in which `id` leads.
@@ -218,6 +233,10 @@ mod tests {
         assert_eq!(choice.token.unwrap().0, 5, "the token still belongs to the answer");
         assert_eq!(choice.finish, Some(Finish::Length));
 
+        let (full, _, mut choices) = sampler(9);
+        assert_eq!(full.choose(&leading(5), 99).unwrap(), 2, "the context has room for one more");
+        assert_eq!(choices.try_recv().unwrap().finish, Some(Finish::Length));
+
         let (stopped, switch, mut choices) = sampler(9);
         switch.store(true, Ordering::Relaxed);
         assert_eq!(stopped.choose(&leading(5), 3).unwrap(), 2);
@@ -239,7 +258,7 @@ mod tests {
 
     #[test]
     fn drawing_follows_the_probabilities() {
-        let logits = [0.0, 1f32.exp().ln() * 2.0, f32::NEG_INFINITY];
+        let logits = [0.0, 2.0, f32::NEG_INFINITY];
         let mut random = StdRng::seed_from_u64(7);
         let hits = (0..4000).filter(|_| pick(&logits, 1.0, &mut random).unwrap() == 1).count();
         let wanted = 4000.0 * 2f64.exp() / (1.0 + 2f64.exp());

@@ -23,7 +23,7 @@ use super::event::{Answer, EngineError, EngineEvent, Finish, LoadProgress, Timin
 use super::load::{self, Loaded};
 use super::memory;
 use super::prompt;
-use super::sampler::{Choice, Sampler, without_repetition};
+use super::sampler::{SampledToken, Sampler, without_repetition};
 use crate::panics;
 
 /// mistral.rs sends one response a token; the worker never leaves many lying.
@@ -31,7 +31,7 @@ const RESPONSES: usize = 64;
 /// Pause before what is waited for is looked at again.
 const PAUSE: Duration = Duration::from_millis(2);
 /// Longest wait for mistral.rs to drop a model; it may be busy with a long prompt.
-const LET_GO_PATIENCE: Duration = Duration::from_secs(10);
+const UNLOAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The worker's state.
 pub struct Worker<W> {
@@ -39,32 +39,46 @@ pub struct Worker<W> {
     wake: W,
     model: Option<Loaded>,
     loading: Option<Loading>,
-    /// A question that came while its model was on the way.
+    /// What was asked for while a model was being loaded that is no longer wanted.
+    after_loading: Option<AfterLoading>,
+    /// A model that failed at an answer and is to be loaded again for the next question.
+    broken: Option<LoadRequest>,
+    /// A question that came while its model was on the way, or mistral.rs still busy.
     waiting: Option<(RequestId, Box<Question>)>,
     running: Option<Running>,
+    /// An answer that is over for the user, until mistral.rs has put it down too: two requests
+    /// inside it would be computed together.
+    ending: Option<mpsc::Receiver<Response>>,
 }
 
 /// A load under way.
 struct Loading {
     request: RequestId,
+    load: LoadRequest,
     result: oneshot::Receiver<Result<Loaded, EngineError>>,
     progress: mpsc::Receiver<LoadProgress>,
-    /// A reload after a crash happens unseen.
+    /// A reload after a failure happens unseen.
     silent: bool,
+}
+
+/// A load cannot be interrupted: this comes when it is over.
+enum AfterLoading {
+    Load(RequestId, LoadRequest),
+    Unload(RequestId),
 }
 
 /// An answer under way.
 struct Running {
     request: RequestId,
     responses: mpsc::Receiver<Response>,
-    choices: mpsc::Receiver<Choice>,
-    stopped: Arc<AtomicBool>,
+    sampled: mpsc::Receiver<SampledToken>,
+    stop: Arc<AtomicBool>,
     tokenizer: Arc<Tokenizer>,
     text: TextStream,
     tokens: Vec<Token>,
     prompt_tokens: usize,
     dropped_turns: usize,
-    resize: Duration,
+    prepare: Duration,
     sent: Instant,
     first: Option<Instant>,
     last: Option<Instant>,
@@ -75,13 +89,24 @@ enum Wake {
     Command(Option<EngineCommand>),
     Progress(LoadProgress),
     Loaded(Result<Loaded, EngineError>),
-    Choice(Choice),
+    Sampled(SampledToken),
     Response(Option<Response>),
+    Ended { failed: bool },
 }
 
 impl<W: Fn()> Worker<W> {
     pub fn new(events: SyncSender<EngineEvent>, wake: W) -> Self {
-        Self { events, wake, model: None, loading: None, waiting: None, running: None }
+        Self {
+            events,
+            wake,
+            model: None,
+            loading: None,
+            after_loading: None,
+            broken: None,
+            waiting: None,
+            running: None,
+            ending: None,
+        }
     }
 
     /// Works until told to shut down or until nobody is left to tell.
@@ -92,56 +117,82 @@ impl<W: Fn()> Worker<W> {
                 command = commands.recv() => Wake::Command(command),
                 wake = next_of_load(&mut self.loading) => wake,
                 wake = next_of_answer(&mut self.running) => wake,
+                wake = end_of_answer(&mut self.ending) => wake,
             };
             match wake {
                 Wake::Command(None | Some(EngineCommand::Shutdown)) => return,
-                Wake::Command(Some(command)) => self.obey(command).await,
+                Wake::Command(Some(command)) => self.handle(command).await,
                 Wake::Progress(progress) => {
-                    if let Some(Loading { request, silent: false, .. }) = self.loading {
+                    let wanted = self.after_loading.is_none();
+                    if let Some(Loading { request, silent: false, .. }) = self.loading
+                        && wanted
+                    {
                         self.send(EngineEvent::Loading(request, progress)).await;
                     }
                 }
                 Wake::Loaded(result) => self.loaded(result).await,
-                Wake::Choice(choice) => self.chosen(choice).await,
+                Wake::Sampled(sampled) => self.sampled(sampled).await,
                 Wake::Response(response) => self.responded(response).await,
+                Wake::Ended { failed } => self.ended(failed).await,
             }
         }
     }
 
-    async fn obey(&mut self, command: EngineCommand) {
+    async fn handle(&mut self, command: EngineCommand) {
         match command {
             EngineCommand::Load(request, load) => {
                 self.stop().await;
-                self.let_go().await;
-                self.start_load(request, *load, false);
+                self.broken = None;
+                self.unload_model().await;
+                if self.loading.is_some() {
+                    self.give_up_loading(AfterLoading::Load(request, *load)).await;
+                } else {
+                    self.start_load(request, *load, false);
+                }
             }
             EngineCommand::Ask(request, question) => {
                 self.stop().await;
-                if self.loading.is_some() {
-                    self.waiting = Some((request, question));
-                } else {
-                    self.ask(request, &question).await;
-                }
+                self.waiting = Some((request, question));
+                self.ask_waiting().await;
             }
             EngineCommand::Stop => self.stop().await,
             EngineCommand::Unload(request) => {
                 self.stop().await;
-                // A load under way cannot be interrupted; what it brings is dropped on arrival.
-                self.loading = None;
-                self.let_go().await;
-                self.send(EngineEvent::Unloaded(request)).await;
+                self.broken = None;
+                self.unload_model().await;
+                if self.loading.is_some() {
+                    self.give_up_loading(AfterLoading::Unload(request)).await;
+                } else {
+                    self.send(EngineEvent::Unloaded(request)).await;
+                }
             }
             EngineCommand::Shutdown => {}
         }
     }
 
+    /// Lets the load under way run to its end unwanted, with `next` to come after it.
+    async fn give_up_loading(&mut self, next: AfterLoading) {
+        let given_up = match self.after_loading.replace(next) {
+            Some(AfterLoading::Load(request, _)) => Some(request),
+            Some(AfterLoading::Unload(request)) => {
+                self.send(EngineEvent::Unloaded(request)).await;
+                None
+            }
+            None => self.loading.as_ref().filter(|load| !load.silent).map(|load| load.request),
+        };
+        if let Some(request) = given_up {
+            self.send(EngineEvent::Failed(request, EngineError::Replaced)).await;
+        }
+    }
+
     /// Drops the model and waits until mistral.rs, on its own thread, has dropped it too: two models
     /// at once may be more than the machine has room for.
-    async fn let_go(&mut self) {
+    async fn unload_model(&mut self) {
+        self.ending = None;
         let Some(model) = self.model.take() else { return };
         let tokenizer = Arc::downgrade(&model.tokenizer);
         drop(model);
-        let given_up = Instant::now() + LET_GO_PATIENCE;
+        let given_up = Instant::now() + UNLOAD_TIMEOUT;
         while tokenizer.strong_count() > 0 && Instant::now() < given_up {
             tokio::time::sleep(PAUSE).await;
         }
@@ -149,15 +200,21 @@ impl<W: Fn()> Worker<W> {
     }
 
     fn start_load(&mut self, request: RequestId, load: LoadRequest, silent: bool) {
-        let (result, progress) = load::start(load);
-        self.loading = Some(Loading { request, result, progress, silent });
+        let (result, progress) = load::start(load.clone());
+        self.loading = Some(Loading { request, load, result, progress, silent });
     }
 
     async fn loaded(&mut self, result: Result<Loaded, EngineError>) {
-        let Some(Loading { request, silent, .. }) = self.loading.take() else {
+        let Some(Loading { request, load, silent, .. }) = self.loading.take() else { return };
+        if let Some(next) = self.after_loading.take() {
+            self.model = result.ok();
+            self.unload_model().await;
+            match next {
+                AfterLoading::Load(request, load) => self.start_load(request, load, false),
+                AfterLoading::Unload(request) => self.send(EngineEvent::Unloaded(request)).await,
+            }
             return;
-        };
-        let waiting = self.waiting.take();
+        }
         match result {
             Ok(loaded) => {
                 let info = loaded.info.clone();
@@ -165,42 +222,75 @@ impl<W: Fn()> Worker<W> {
                 if !silent {
                     self.send(EngineEvent::Ready(request, info)).await;
                 }
-                if let Some((request, question)) = waiting {
-                    self.ask(request, &question).await;
-                }
+                self.ask_waiting().await;
             }
             Err(error) => {
-                if !silent {
+                if silent {
+                    // The next question tries again, and is told if that fails too.
+                    self.broken = Some(load);
+                } else {
                     self.send(EngineEvent::Failed(request, error.clone())).await;
                 }
-                if let Some((request, _)) = waiting {
+                if let Some((request, _)) = self.waiting.take() {
                     self.send(EngineEvent::Failed(request, error)).await;
                 }
             }
         }
     }
 
+    /// Asks the question that waits, if one does and nothing stands before it.
+    async fn ask_waiting(&mut self) {
+        if self.loading.is_some() || self.ending.is_some() {
+            return;
+        }
+        let Some((request, question)) = self.waiting.take() else { return };
+        if let Some(broken) = self.broken.take() {
+            self.start_load(request, broken, true);
+            self.waiting = Some((request, question));
+            return;
+        }
+        self.ask(request, &question).await;
+    }
+
     async fn ask(&mut self, request: RequestId, question: &Question) {
-        match self.begin(request, question) {
+        panics::forget();
+        // A tokenizer may panic over what it is given; the worker must not end with it.
+        let begun = panics::guard(|| self.begin(request, question))
+            .unwrap_or_else(|reason| Err(EngineError::Answer(reason)));
+        match begun {
             Ok(running) => self.running = Some(running),
-            Err(error) => self.send(EngineEvent::Failed(request, error)).await,
+            Err(error) => {
+                let crashed = matches!(error, EngineError::Crashed(_));
+                self.send(EngineEvent::Failed(request, error)).await;
+                if crashed {
+                    self.reload(request).await;
+                }
+            }
+        }
+    }
+
+    /// Loads the model again, unseen: a failed pass may leave a poisoned lock or half a cache.
+    async fn reload(&mut self, request: RequestId) {
+        if let Some(again) = self.model.as_ref().map(|broken| broken.request.clone()) {
+            self.unload_model().await;
+            self.start_load(request, again, true);
         }
     }
 
     /// Sends `question` to mistral.rs.
     fn begin(&self, request: RequestId, question: &Question) -> Result<Running, EngineError> {
-        let Loaded { model, tokenizer, facts, .. } =
+        let Loaded { requests, category, tokenizer, facts, .. } =
             self.model.as_ref().ok_or(EngineError::NoModel)?;
         question.check()?;
         let started = Instant::now();
         let mut prompt = prompt::build(question, facts, tokenizer)?;
-        let resize = started.elapsed();
+        let prepare = started.elapsed();
 
         let options = AnswerOptions { max_tokens: prompt.max_tokens, ..question.options };
-        let (sampler, stopped, choices) = Sampler::new(options, facts.eos_tokens.clone());
+        let (sampler, stop, choices) =
+            Sampler::new(options, facts.eos_tokens.clone(), facts.max_positions);
         let sampler: Arc<dyn CustomLogitsProcessor> = Arc::new(sampler);
-        let category = model.config().map_err(|error| EngineError::Answer(error.to_string()))?;
-        prompt.messages.resolve_pending_prefixes(&category.category);
+        prompt.messages.resolve_pending_prefixes(category);
         let (sender, responses) = mpsc::channel(RESPONSES);
         let sent = Instant::now();
         let sampling = SamplingParams {
@@ -222,52 +312,60 @@ impl<W: Fn()> Worker<W> {
                 None,
             )
         };
-        model
-            .inner()
-            .get_sender(None)
-            .map_err(|error| EngineError::Answer(error.to_string()))?
+        requests
             .try_send(Request::Normal(Box::new(normal)))
             .map_err(|_| EngineError::Crashed(panics::take_last()))?;
         Ok(Running {
             request,
             responses,
-            choices,
-            stopped,
+            sampled: choices,
+            stop,
             tokenizer: tokenizer.clone(),
             text: TextStream::default(),
             tokens: Vec::new(),
             prompt_tokens: 0,
             dropped_turns: prompt.dropped_turns,
-            resize,
+            prepare,
             sent,
             first: None,
             last: None,
         })
     }
 
-    async fn chosen(&mut self, choice: Choice) {
-        let Some(running) = &mut self.running else {
-            return;
-        };
-        running.prompt_tokens = choice.prompt_tokens;
-        running.first.get_or_insert(choice.at);
-        running.last = Some(choice.at);
-        if let Some((id, logprob)) = choice.token {
+    async fn sampled(&mut self, sampled: SampledToken) {
+        let Some(running) = &mut self.running else { return };
+        running.prompt_tokens = sampled.prompt_tokens;
+        running.first.get_or_insert(sampled.at);
+        running.last = Some(sampled.at);
+        if let Some((id, logprob)) = sampled.token {
             let token = Token { id, text: running.text.push(&running.tokenizer, id), logprob };
             running.tokens.push(token.clone());
             let event = EngineEvent::Token(running.request, token);
             self.send(event).await;
         }
-        if let Some(finish) = choice.finish {
+        if let Some(finish) = sampled.finish {
             self.finish(finish).await;
         }
     }
 
     async fn responded(&mut self, response: Option<Response>) {
         let error = match response {
-            // The sampler's choices tell more than the chunks do.
-            Some(Response::Chunk(_) | Response::Done(_)) => return,
-            Some(Response::InternalError(error) | Response::ValidationError(error)) => {
+            // The sampler tells more than the chunks do, but for an end it does not know.
+            Some(Response::Chunk(chunk)) => {
+                let choice = chunk.choices.into_iter().next();
+                match choice.and_then(|choice| choice.finish_reason).as_deref() {
+                    None => return,
+                    Some("length") => return self.finish(Finish::Length).await,
+                    Some(_) => return self.finish(Finish::End).await,
+                }
+            }
+            Some(Response::ValidationError(error)) => {
+                // Refused before any pass was made: the model is as good as before.
+                let Some(Running { request, .. }) = self.running.take() else { return };
+                let error = EngineError::Answer(first_line(&error.to_string()));
+                return self.send(EngineEvent::Failed(request, error)).await;
+            }
+            Some(Response::InternalError(error)) => {
                 EngineError::Answer(first_line(&error.to_string()))
             }
             Some(Response::ModelError(message, _)) => EngineError::Answer(first_line(&message)),
@@ -275,15 +373,21 @@ impl<W: Fn()> Worker<W> {
             // The stream ended before the sampler did: the thread that ran it is gone.
             None => EngineError::Crashed(panics::take_last()),
         };
-        let Some(Running { request, .. }) = self.running.take() else {
-            return;
-        };
-        // A failed pass may leave a poisoned lock or half a cache behind: start afresh.
-        if let Some(again) = self.model.as_ref().map(|broken| broken.request.clone()) {
-            self.let_go().await;
-            self.start_load(request, again, true);
-        }
+        let Some(Running { request, .. }) = self.running.take() else { return };
         self.send(EngineEvent::Failed(request, error)).await;
+        self.reload(request).await;
+    }
+
+    /// mistral.rs has put down an answer that was over for the user already.
+    async fn ended(&mut self, failed: bool) {
+        self.ending = None;
+        let crashed = self.model.as_ref().is_some_and(|model| model.requests.is_closed());
+        if failed || crashed {
+            let load = self.model.as_ref().map(|broken| broken.request.clone());
+            self.unload_model().await;
+            self.broken = load;
+        }
+        self.ask_waiting().await;
     }
 
     /// Ends the answer or the question under way, if any, as stopped.
@@ -307,7 +411,8 @@ impl<W: Fn()> Worker<W> {
         let Some(mut running) = self.running.take() else {
             return;
         };
-        running.stopped.store(true, Ordering::Relaxed);
+        running.stop.store(true, Ordering::Relaxed);
+        self.ending = Some(running.responses);
         if finish == Finish::Repetition {
             let ids: Vec<u32> = running.tokens.iter().map(|token| token.id).collect();
             running.tokens.truncate(without_repetition(&ids));
@@ -326,7 +431,7 @@ impl<W: Fn()> Worker<W> {
                 dropped_turns: running.dropped_turns,
             },
             timings: Timings {
-                resize: running.resize.as_secs_f64(),
+                prepare: running.prepare.as_secs_f64(),
                 prefill: since(Some(running.sent), running.first),
                 decode: since(running.first, running.last),
             },
@@ -368,9 +473,19 @@ async fn next_of_answer(running: &mut Option<Running>) -> Wake {
     };
     tokio::select! {
         biased;
-        Some(choice) = running.choices.recv() => Wake::Choice(choice),
+        Some(sampled) = running.sampled.recv() => Wake::Sampled(sampled),
         response = running.responses.recv() => Wake::Response(response),
     }
+}
+
+/// Waits until mistral.rs lets go of an answer; whatever it still says of it is for nobody.
+async fn end_of_answer(ending: &mut Option<mpsc::Receiver<Response>>) -> Wake {
+    let Some(responses) = ending else { return pending().await };
+    let mut failed = false;
+    while let Some(response) = responses.recv().await {
+        failed |= !matches!(response, Response::Chunk(_) | Response::Done(_));
+    }
+    Wake::Ended { failed }
 }
 
 fn first_line(message: &str) -> String {

@@ -27,7 +27,7 @@ pub struct Unpacked {
     pub file: String,
     /// Size in bytes.
     pub bytes: u64,
-    /// SHA-256 of each stretch of `block_bytes`, in order, so that two cores can check it.
+    /// SHA-256 of each stretch of `block_bytes`, in order, so that all cores can check it.
     pub sha256_blocks: Vec<String>,
     /// Length of a stretch in bytes; the last one may be shorter.
     pub block_bytes: u64,

@@ -11,10 +11,10 @@ mod overlay;
 mod unpack;
 mod validate;
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 pub use manifest::{Manifest, Part, Unpacked};
-pub use validate::{Architecture, ModelFacts, validate};
+pub use validate::{Architecture, ModelFacts, Replacements, validate};
 
 use crate::config::Folders;
 use crate::job::Progress;
@@ -114,7 +114,9 @@ pub struct ModelFolder {
 /// [`ModelError::Unknown`] where there is neither.
 pub fn locate(folders: &Folders, wanted: &str) -> Result<ModelFolder, ModelError> {
     let shipped = folders.models.join(wanted);
-    let is_a_plain_name = Path::new(wanted).components().count() == 1;
+    let mut components = Path::new(wanted).components();
+    let is_a_plain_name =
+        matches!((components.next(), components.next()), (Some(Component::Normal(_)), None));
     if is_a_plain_name && shipped.is_dir() {
         return Ok(ModelFolder { name: wanted.to_owned(), path: shipped });
     }
@@ -159,8 +161,8 @@ pub fn prepare(
         }
         None => (model.path.clone(), "local".to_owned()),
     };
-    let facts = validate(&folder)?;
-    let folder = overlay::ensure(&folder, &facts, cache)?;
+    let (facts, replacements) = validate(&folder)?;
+    let folder = overlay::ensure(&folder, &replacements, cache)?;
     Ok(Prepared { name: model.name.clone(), revision, folder, facts })
 }
 
@@ -183,6 +185,7 @@ mod tests {
         assert!(
             matches!(locate(&folders, "huge"), Err(ModelError::Unknown(name)) if name == "huge")
         );
+        assert_ne!(locate(&folders, ".").unwrap().path, folders.models.join("."));
         assert!(matches!(locate(&folders, "../../etc/nothing"), Err(ModelError::Unknown(_))));
     }
 }

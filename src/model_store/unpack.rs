@@ -5,7 +5,7 @@
 //! under its final name by a rename only when it is whole and its hash is right; two instances
 //! are kept apart by a lock file.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{BufWriter, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -32,17 +32,21 @@ pub fn ensure(
     let models = cache.join("models");
     let home = models.join(format!("{}-{}", manifest.name, manifest.revision));
     // A whole model is used without the lock, so that a read-only cache serves too.
-    if is_whole(&home, shipped, manifest, report) {
+    if is_whole(&home, manifest, report) {
         return Ok(home);
     }
     std::fs::create_dir_all(&models).map_err(|error| write_error(&models, &error, manifest))?;
     let lock_file = models.join(format!("{}.lock", manifest.name));
     let lock = File::create(&lock_file).map_err(|e| write_error(&models, &e, manifest))?;
-    if lock.try_lock().is_err() {
-        report(Step::Waiting);
-        lock.lock().map_err(|error| ModelError::io(&lock_file, &error))?;
+    match lock.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            report(Step::Waiting);
+            lock.lock().map_err(|error| ModelError::io(&lock_file, &error))?;
+        }
+        // Some network folders know no locks; the rename still keeps what is there whole.
+        Ok(()) | Err(TryLockError::Error(_)) => {}
     }
-    if is_whole(&home, shipped, manifest, report) {
+    if is_whole(&home, manifest, report) {
         return Ok(home);
     }
     remove_leftovers(&models, manifest);
@@ -58,8 +62,9 @@ pub fn ensure(
         }
         _ => {}
     }
-    std::fs::rename(unfinished.keep(), &home)
+    std::fs::rename(unfinished.path(), &home)
         .map_err(|error| write_error(&home, &error, manifest))?;
+    let _ = unfinished.keep();
     Ok(home)
 }
 
@@ -89,18 +94,13 @@ fn write_error(path: &Path, error: &std::io::Error, manifest: &Manifest) -> Mode
     }
 }
 
-/// Whether `home` holds every file of the model, the weights with the right hash.
-fn is_whole(
-    home: &Path,
-    shipped: &Path,
-    manifest: &Manifest,
-    report: &mut dyn FnMut(Step),
-) -> bool {
-    let same_text = |part: &Part| {
+/// Whether `home` holds every file of the model with the right hash.
+fn is_whole(home: &Path, manifest: &Manifest, report: &mut dyn FnMut(Step)) -> bool {
+    let is_right = |part: &Part| {
         let copy = std::fs::read(home.join(&part.file));
-        copy.is_ok_and(|copy| std::fs::read(shipped.join(&part.file)).is_ok_and(|own| own == copy))
+        copy.is_ok_and(|copy| hex(Sha256::new_with_prefix(copy)) == part.sha256)
     };
-    manifest.files.iter().all(same_text)
+    manifest.files.iter().all(is_right)
         && blocks_match(&home.join(&manifest.unpacked.file), &manifest.unpacked, report)
 }
 

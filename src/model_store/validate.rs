@@ -7,7 +7,7 @@
 
 mod idefics3;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -17,12 +17,12 @@ use serde_json::Value;
 use super::ModelError;
 
 /// `architectures` entries that mistral.rs 0.8.1 runs with pictures.
-const SUPPORTED: [&str; 16] = [
+const SUPPORTED: [&str; 17] = [
     "Gemma3ForConditionalGeneration",
     "Gemma3nForConditionalGeneration",
     "Gemma4ForConditionalGeneration",
     "Idefics2ForConditionalGeneration",
-    "Idefics3ForConditionalGeneration",
+    IDEFICS3,
     "Llama4ForConditionalGeneration",
     "MiniCPMO",
     "Mistral3ForConditionalGeneration",
@@ -34,7 +34,17 @@ const SUPPORTED: [&str; 16] = [
     "Qwen3VLForConditionalGeneration",
     "Qwen3VLMoeForConditionalGeneration",
     "Qwen3_5ForConditionalGeneration",
+    "Qwen3_5MoeForConditionalGeneration",
 ];
+
+/// The kind whose pictures Lorgnette prepares itself.
+const IDEFICS3: &str = "Idefics3ForConditionalGeneration";
+
+/// No model reads more tokens than this.
+const MAX_POSITIONS: u64 = 1 << 24;
+
+/// Files that mistral.rs must be given in place of the folder's own, by name.
+pub type Replacements = BTreeMap<&'static str, Value>;
 
 /// A safetensors header is refused above this many bytes, as the safetensors crate does.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
@@ -48,9 +58,6 @@ pub enum Architecture {
         image_side: u32,
         /// Tokens the projector gives for one picture.
         image_tokens: usize,
-        /// Whether mistral.rs needs another preprocessor file: as shipped it would cut the
-        /// picture into tiles, which panics (`vision_models/idefics3/mod.rs`).
-        needs_overlay: bool,
     },
     /// mistral.rs resizes as the model's own preprocessor says.
     Other(String),
@@ -65,26 +72,38 @@ pub struct ModelFacts {
     pub max_positions: usize,
     /// Tokens that end an answer; at least one.
     pub eos_tokens: Vec<u32>,
-    /// Size of the weights on disk, in bytes.
-    pub weight_bytes: u64,
 }
 
 /// Checks `folder`, a checkpoint in Hugging Face's layout, and reads its facts.
 ///
 /// # Errors
 /// The first trouble found, as a [`ModelError`] that names the file.
-pub fn validate(folder: &Path) -> Result<ModelFacts, ModelError> {
+pub fn validate(folder: &Path) -> Result<(ModelFacts, Replacements), ModelError> {
     let config_file = folder.join("config.json");
-    let config = read_object(folder, "config.json")?;
+    if folder.join("params.json").exists() {
+        let reason = "it has a params.json, which this engine reads in place of config.json: \
+                      choose the model's edition for transformers";
+        return Err(unsupported(folder, reason.into()));
+    }
+    let mut config = read_object(folder, "config.json")?;
     let architecture = architecture(folder, &config)?;
     let tokenizer = read_object(folder, "tokenizer.json")?;
     check_tokenizer(&folder.join("tokenizer.json"), &tokenizer)?;
-    let preprocessor = read_object(folder, "preprocessor_config.json")?;
+    let mut preprocessor = read_object(folder, "preprocessor_config.json")?;
     check_preprocessor(&folder.join("preprocessor_config.json"), &preprocessor)?;
     let processor = read_optional_object(folder, "processor_config.json")?;
     let generation = read_optional_object(folder, "generation_config.json")?;
     check_template(folder, processor.as_ref())?;
 
+    let mut replacements = Replacements::new();
+    if architecture == IDEFICS3 {
+        if idefics3::complete_config(&mut config) {
+            replacements.insert("config.json", config.clone());
+        }
+        if idefics3::adapt_preprocessor(&mut preprocessor, &config) {
+            replacements.insert("preprocessor_config.json", preprocessor.clone());
+        }
+    }
     let text = config.get("text_config").filter(|text| text.is_object()).unwrap_or(&config);
     let eos_tokens = [generation.as_ref(), Some(text), Some(&config)]
         .into_iter()
@@ -94,22 +113,29 @@ pub fn validate(folder: &Path) -> Result<ModelFacts, ModelError> {
         .ok_or_else(|| {
             ModelError::damaged(&config_file, "no eos_token_id: answers would not end")
         })?;
-    let max_positions = text.get("max_position_embeddings").and_then(Value::as_u64);
-    let max_positions = max_positions
-        .and_then(|positions| usize::try_from(positions).ok())
-        .filter(|positions| *positions > 0)
-        .unwrap_or(2048);
+    let max_positions = match text.get("max_position_embeddings").map(Value::as_u64) {
+        None => 2048,
+        // mistral.rs makes tables of this length, and the process ends where there is no room.
+        Some(Some(positions @ 1..=MAX_POSITIONS)) => positions as usize,
+        Some(_) => {
+            let reason = format!("max_position_embeddings must be from 1 to {MAX_POSITIONS}");
+            return Err(ModelError::damaged(&config_file, reason));
+        }
+    };
 
-    let (tensors, weight_bytes) = read_weights(folder)?;
-    let architecture = if architecture == "Idefics3ForConditionalGeneration" {
-        let layout =
-            idefics3::Layout::read(&config_file, &config, &preprocessor, processor.as_ref())?;
-        layout.check_tensors(folder, &tensors)?;
+    let tensors = read_weights(folder)?;
+    let architecture = if architecture == IDEFICS3 {
+        let layout = idefics3::Layout::read(&config_file, &config, processor.as_ref())?;
+        layout.check_tensors(&folder.join("config.json"), &tensors)?;
         layout.architecture()
     } else {
         Architecture::Other(architecture)
     };
-    Ok(ModelFacts { architecture, max_positions, eos_tokens, weight_bytes })
+    Ok((ModelFacts { architecture, max_positions, eos_tokens }, replacements))
+}
+
+fn unsupported(folder: &Path, reason: String) -> ModelError {
+    ModelError::Unsupported { folder: folder.to_path_buf(), reason }
 }
 
 fn architecture(folder: &Path, config: &Value) -> Result<String, ModelError> {
@@ -129,7 +155,7 @@ fn architecture(folder: &Path, config: &Value) -> Result<String, ModelError> {
     } else {
         format!("{name:?} is no picture model that this engine knows: choose another model")
     };
-    Err(ModelError::Unsupported { folder: folder.to_path_buf(), reason })
+    Err(unsupported(folder, reason))
 }
 
 fn token_ids(value: Option<&Value>) -> Vec<u32> {
@@ -221,29 +247,35 @@ fn check_preprocessor(file: &Path, preprocessor: &Value) -> Result<(), ModelErro
     Ok(())
 }
 
-/// Without a chat template the first question would panic (`pipeline/processing.rs`).
+/// Without a chat template the first question would panic (`pipeline/processing.rs`), and with one
+/// of the Harmony kind it would ask the network for a vocabulary (`engine/add_request.rs`).
 fn check_template(folder: &Path, processor: Option<&Value>) -> Result<(), ModelError> {
-    let jinja = read_text(folder, "chat_template.jinja")?.is_some();
-    let in_json = |value: Option<&Value>| {
-        value
-            .and_then(|value| value.get("chat_template"))
-            .is_some_and(|template| template.is_string() || template.is_array())
-    };
     let tokenizer_config = read_optional_object(folder, "tokenizer_config.json")?;
     let own_file = read_optional_object(folder, "chat_template.json")?;
-    if jinja
-        || in_json(processor)
-        || in_json(tokenizer_config.as_ref())
-        || in_json(own_file.as_ref())
-    {
-        return Ok(());
+    let mut templates: Vec<String> = [processor, tokenizer_config.as_ref(), own_file.as_ref()]
+        .into_iter()
+        .flatten()
+        .filter_map(|file| file.get("chat_template"))
+        .filter(|template| template.is_string() || template.is_array())
+        .map(Value::to_string)
+        .collect();
+    templates.extend(read_text(folder, "chat_template.jinja")?);
+    let is_harmony = |template: &String| {
+        template.contains("<|channel|>")
+            || ["<|start|>", "<|message|>", "<|end|>"].iter().all(|mark| template.contains(mark))
+    };
+    if templates.iter().any(is_harmony) {
+        let reason = "its chat template is of the Harmony kind, for which this engine would need \
+                      the network: choose another model";
+        return Err(unsupported(folder, reason.into()));
     }
-    match tokenizer_config {
-        None => Err(ModelError::Missing {
+    match (templates.is_empty(), tokenizer_config) {
+        (false, _) => Ok(()),
+        (true, None) => Err(ModelError::Missing {
             folder: folder.to_path_buf(),
             file: "tokenizer_config.json".into(),
         }),
-        Some(_) => Err(ModelError::damaged(
+        (true, Some(_)) => Err(ModelError::damaged(
             &folder.join("tokenizer_config.json"),
             "no chat template: the model cannot be asked questions",
         )),
@@ -254,7 +286,7 @@ fn check_template(folder: &Path, processor: Option<&Value>) -> Result<(), ModelE
 type Shapes = HashMap<String, Vec<usize>>;
 
 /// Reads the headers of all weight files and checks that the data they promise is there.
-fn read_weights(folder: &Path) -> Result<(Shapes, u64), ModelError> {
+fn read_weights(folder: &Path) -> Result<Shapes, ModelError> {
     let entries = std::fs::read_dir(folder).map_err(|error| ModelError::io(folder, &error))?;
     let mut files: Vec<PathBuf> = entries
         .flatten()
@@ -277,14 +309,13 @@ fn read_weights(folder: &Path) -> Result<(Shapes, u64), ModelError> {
         return Err(ModelError::Missing { folder: folder.to_path_buf(), file });
     }
     let mut shapes = Shapes::new();
-    let mut bytes = 0;
     for file in &files {
-        bytes += read_header(file, &mut shapes)?;
+        read_header(file, &mut shapes)?;
     }
-    Ok((shapes, bytes))
+    Ok(shapes)
 }
 
-fn read_header(file: &Path, shapes: &mut Shapes) -> Result<u64, ModelError> {
+fn read_header(file: &Path, shapes: &mut Shapes) -> Result<(), ModelError> {
     let io = |error: std::io::Error| ModelError::io(file, &error);
     let mut source = std::fs::File::open(file).map_err(io)?;
     let length = source.metadata().map_err(io)?.len();
@@ -310,5 +341,5 @@ fn read_header(file: &Path, shapes: &mut Shapes) -> Result<u64, ModelError> {
     for (name, info) in metadata.tensors() {
         shapes.insert(name, info.shape.clone());
     }
-    Ok(length)
+    Ok(())
 }

@@ -153,7 +153,7 @@ fn a_variant_that_the_decoder_lacks_is_called_unsupported() {
     odd[COMPRESSION..COMPRESSION + 2].copy_from_slice(&3_u16.to_le_bytes());
     match load(&odd) {
         Err(Reason::UnsupportedVariant { format: "TIFF", detail }) => {
-            assert!(detail.contains("Fax3"), "{detail}")
+            assert!(detail.contains("Fax3"), "{detail}");
         }
         other => panic!("{other:?}"),
     }
