@@ -1,6 +1,6 @@
 //! What the engine can be told.
 
-use super::event::EngineError;
+use super::error::EngineError;
 use crate::config::Folders;
 use crate::frame::Frame;
 use crate::model_store::ModelFolder;

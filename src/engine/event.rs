@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::command::{RequestId, Weights};
-use crate::model_store::{ModelError, Step};
+use super::error::EngineError;
+use crate::model_store::Step;
 
 /// Something happened to a request.
 #[derive(Debug, Clone)]
@@ -137,49 +138,4 @@ impl Timings {
         let steps = usage.answer_tokens.saturating_sub(1) as f64;
         (steps >= 1.0 && self.decode > 0.0).then(|| steps / self.decode)
     }
-}
-
-/// Why a request came to nothing. Each message is one line that says what to do.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum EngineError {
-    /// The model's files.
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    /// A question before any model was loaded.
-    #[error("no model is loaded: load one first")]
-    NoModel,
-    /// mistral.rs refused the model.
-    #[error("the model could not be loaded ({0}): choose another model")]
-    Load(String),
-    /// Nothing to answer.
-    #[error("the question is empty: type one")]
-    EmptyQuestion,
-    /// A number that makes no sense.
-    #[error("{0}")]
-    BadOption(&'static str),
-    /// The question alone is more than the model can hold.
-    #[error(
-        "the question takes {tokens} tokens and this model holds {limit}: shorten it or show fewer pictures"
-    )]
-    TooLong {
-        /// What it takes, with room for an answer.
-        tokens: usize,
-        /// What the model holds.
-        limit: usize,
-    },
-    /// mistral.rs gave an error for this question.
-    #[error("the model could not answer ({0}): ask again or choose another picture")]
-    Answer(String),
-    /// mistral.rs panicked; the model is loaded again for the next question.
-    #[error("the engine failed and was restarted ({0}): ask again")]
-    Crashed(String),
-    /// Another load or an unload took this load's place.
-    #[error("another model was chosen meanwhile")]
-    Replaced,
-    /// Too many commands wait.
-    #[error("the engine is busy: wait a moment and try again")]
-    Busy,
-    /// The worker is gone.
-    #[error("the engine does not take commands: start Lorgnette again")]
-    Unreachable,
 }

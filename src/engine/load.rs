@@ -15,7 +15,8 @@ use tokenizers::Tokenizer;
 use tokio::sync::{mpsc, oneshot};
 
 use super::command::{DeviceChoice, LoadRequest, Weights};
-use super::event::{EngineError, LoadProgress, ModelInfo};
+use super::error::EngineError;
+use super::event::{LoadProgress, ModelInfo};
 use crate::model_store::{self, Architecture, ModelFacts, Prepared};
 use crate::panics;
 

@@ -10,7 +10,9 @@
 //! told from the rest. A panic in mistral.rs becomes [`EngineError::Crashed`] and the
 //! model is loaded again for the next question.
 
+mod answer;
 mod command;
+mod error;
 mod event;
 mod load;
 mod memory;
@@ -28,9 +30,8 @@ use command::EngineCommand;
 pub use command::{
     AnswerOptions, DeviceChoice, LoadRequest, Picture, Question, RequestId, Role, Turn, Weights,
 };
-pub use event::{
-    Answer, EngineError, EngineEvent, Finish, LoadProgress, ModelInfo, Timings, Token, Usage,
-};
+pub use error::EngineError;
+pub use event::{Answer, EngineEvent, Finish, LoadProgress, ModelInfo, Timings, Token, Usage};
 
 /// Commands that may wait for the worker.
 const COMMANDS: usize = 32;

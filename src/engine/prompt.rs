@@ -6,7 +6,7 @@ use mistralrs::{MultimodalMessages, TextMessageRole};
 use tokenizers::Tokenizer;
 
 use super::command::{Picture, Question, Role, Turn};
-use super::event::EngineError;
+use super::error::EngineError;
 use crate::model_store::{Architecture, ModelFacts};
 use crate::region::PixelBox;
 

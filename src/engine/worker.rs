@@ -6,28 +6,21 @@
 
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
 use mistralrs::core::Response;
-use mistralrs::{
-    Constraint, CustomLogitsProcessor, NormalRequest, Request, RequestLike, SamplingParams,
-};
-use tokenizers::Tokenizer;
-use tokenizers::tokenizer::step_decode_stream;
 use tokio::sync::{mpsc, oneshot};
 
-use super::command::{AnswerOptions, EngineCommand, LoadRequest, Question, RequestId};
-use super::event::{Answer, EngineError, EngineEvent, Finish, LoadProgress, Timings, Token, Usage};
+use super::answer::Running;
+use super::command::{EngineCommand, LoadRequest, Question, RequestId};
+use super::error::EngineError;
+use super::event::{Answer, EngineEvent, Finish, LoadProgress, Timings, Usage};
 use super::load::{self, Loaded};
 use super::memory;
-use super::prompt;
-use super::sampler::{SampledToken, Sampler, without_repetition};
+use super::sampler::SampledToken;
 use crate::panics;
 
-/// mistral.rs sends one response a token; the worker never leaves many lying.
-const RESPONSES: usize = 64;
 /// Pause before what is waited for is looked at again.
 const PAUSE: Duration = Duration::from_millis(2);
 /// Longest wait for mistral.rs to drop a model; it may be busy with a long prompt.
@@ -65,23 +58,6 @@ struct Loading {
 enum AfterLoading {
     Load(RequestId, LoadRequest),
     Unload(RequestId),
-}
-
-/// An answer under way.
-struct Running {
-    request: RequestId,
-    responses: mpsc::Receiver<Response>,
-    sampled: mpsc::Receiver<SampledToken>,
-    stop: Arc<AtomicBool>,
-    tokenizer: Arc<Tokenizer>,
-    text: TextStream,
-    tokens: Vec<Token>,
-    prompt_tokens: usize,
-    dropped_turns: usize,
-    prepare: Duration,
-    sent: Instant,
-    first: Option<Instant>,
-    last: Option<Instant>,
 }
 
 /// What woke the worker.
@@ -255,8 +231,11 @@ impl<W: Fn()> Worker<W> {
     async fn ask(&mut self, request: RequestId, question: &Question) {
         panics::forget();
         // A tokenizer may panic over what it is given; the worker must not end with it.
-        let begun = panics::guard(|| self.begin(request, question))
-            .unwrap_or_else(|reason| Err(EngineError::Answer(reason)));
+        let begun = match &self.model {
+            Some(model) => panics::guard(|| Running::begin(model, request, question))
+                .unwrap_or_else(|reason| Err(EngineError::Answer(reason))),
+            None => Err(EngineError::NoModel),
+        };
         match begun {
             Ok(running) => self.running = Some(running),
             Err(error) => {
@@ -277,69 +256,9 @@ impl<W: Fn()> Worker<W> {
         }
     }
 
-    /// Sends `question` to mistral.rs.
-    fn begin(&self, request: RequestId, question: &Question) -> Result<Running, EngineError> {
-        let Loaded { requests, category, tokenizer, facts, .. } =
-            self.model.as_ref().ok_or(EngineError::NoModel)?;
-        question.check()?;
-        let started = Instant::now();
-        let mut prompt = prompt::build(question, facts, tokenizer)?;
-        let prepare = started.elapsed();
-
-        let options = AnswerOptions { max_tokens: prompt.max_tokens, ..question.options };
-        let (sampler, stop, choices) =
-            Sampler::new(options, facts.eos_tokens.clone(), facts.max_positions);
-        let sampler: Arc<dyn CustomLogitsProcessor> = Arc::new(sampler);
-        prompt.messages.resolve_pending_prefixes(category);
-        let (sender, responses) = mpsc::channel(RESPONSES);
-        let sent = Instant::now();
-        let sampling = SamplingParams {
-            temperature: Some(0.0),
-            // The sampler ends the answer; this is for the case that its end goes unheard.
-            max_len: Some(prompt.max_tokens + 1),
-            ..SamplingParams::deterministic()
-        };
-        let normal = NormalRequest {
-            is_streaming: true,
-            logits_processors: Some(vec![sampler]),
-            constraint: Constraint::None,
-            ..NormalRequest::new_simple(
-                prompt.messages.take_messages(),
-                sampling,
-                sender,
-                0,
-                None,
-                None,
-            )
-        };
-        requests
-            .try_send(Request::Normal(Box::new(normal)))
-            .map_err(|_| EngineError::Crashed(panics::take_last()))?;
-        Ok(Running {
-            request,
-            responses,
-            sampled: choices,
-            stop,
-            tokenizer: tokenizer.clone(),
-            text: TextStream::default(),
-            tokens: Vec::new(),
-            prompt_tokens: 0,
-            dropped_turns: prompt.dropped_turns,
-            prepare,
-            sent,
-            first: None,
-            last: None,
-        })
-    }
-
     async fn sampled(&mut self, sampled: SampledToken) {
         let Some(running) = &mut self.running else { return };
-        running.prompt_tokens = sampled.prompt_tokens;
-        running.first.get_or_insert(sampled.at);
-        running.last = Some(sampled.at);
-        if let Some((id, logprob)) = sampled.token {
-            let token = Token { id, text: running.text.push(&running.tokenizer, id), logprob };
-            running.tokens.push(token.clone());
+        if let Some(token) = running.take(&sampled) {
             let event = EngineEvent::Token(running.request, token);
             self.send(event).await;
         }
@@ -408,37 +327,11 @@ impl<W: Fn()> Worker<W> {
     }
 
     async fn finish(&mut self, finish: Finish) {
-        let Some(mut running) = self.running.take() else {
-            return;
-        };
-        running.stop.store(true, Ordering::Relaxed);
-        self.ending = Some(running.responses);
-        if finish == Finish::Repetition {
-            let ids: Vec<u32> = running.tokens.iter().map(|token| token.id).collect();
-            running.tokens.truncate(without_repetition(&ids));
-        }
-        let ids: Vec<u32> = running.tokens.iter().map(|token| token.id).collect();
-        let text = running.tokenizer.decode(&ids, true).unwrap_or_default();
-        let since = |start: Option<Instant>, end: Option<Instant>| match (start, end) {
-            (Some(start), Some(end)) => end.duration_since(start).as_secs_f64(),
-            _ => 0.0,
-        };
-        let answer = Answer {
-            text: text.trim().to_owned(),
-            usage: Usage {
-                prompt_tokens: running.prompt_tokens,
-                answer_tokens: running.tokens.len(),
-                dropped_turns: running.dropped_turns,
-            },
-            timings: Timings {
-                prepare: running.prepare.as_secs_f64(),
-                prefill: since(Some(running.sent), running.first),
-                decode: since(running.first, running.last),
-            },
-            tokens: running.tokens,
-            finish,
-        };
-        self.send(EngineEvent::Done(running.request, Box::new(answer))).await;
+        let Some(running) = self.running.take() else { return };
+        let request = running.request;
+        let (answer, responses) = running.finish(finish);
+        self.ending = Some(responses);
+        self.send(EngineEvent::Done(request, Box::new(answer))).await;
     }
 
     async fn send(&self, mut event: EngineEvent) {
@@ -490,42 +383,4 @@ async fn end_of_answer(ending: &mut Option<mpsc::Receiver<Response>>) -> Wake {
 
 fn first_line(message: &str) -> String {
     message.lines().next().unwrap_or_default().trim().to_owned()
-}
-
-/// Turns tokens into text as they come, holding back characters that are not yet complete.
-#[derive(Default)]
-struct TextStream {
-    ids: Vec<u32>,
-    prefix: String,
-    prefix_index: usize,
-}
-
-impl TextStream {
-    fn push(&mut self, tokenizer: &Tokenizer, id: u32) -> String {
-        let Self { ids, prefix, prefix_index } = self;
-        // The one error there is speaks of a decoder that takes text back; ours does not.
-        step_decode_stream(tokenizer, id, true, ids, prefix, prefix_index)
-            .ok()
-            .flatten()
-            .unwrap_or_default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_character_made_of_several_tokens_comes_whole() {
-        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("models/lorgnette-tiny/tokenizer.json");
-        let tokenizer = Tokenizer::from_file(file).unwrap();
-        let text = "A lemon 🍋, déjà vu, 檸檬.";
-        let ids = tokenizer.encode(text, false).unwrap().get_ids().to_vec();
-        let mut stream = TextStream::default();
-        let pieces: Vec<String> = ids.iter().map(|id| stream.push(&tokenizer, *id)).collect();
-        assert_eq!(pieces.concat(), text);
-        assert!(pieces.iter().any(String::is_empty), "some tokens wait for the next");
-        assert!(!pieces.concat().contains('\u{fffd}'));
-    }
 }

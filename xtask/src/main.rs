@@ -132,7 +132,22 @@ fn checks(filter: Vec<OsString>) -> [Vec<OsString>; 3] {
 
 /// The cargo that started this program, so that both use one toolchain.
 fn cargo() -> Command {
-    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // What it told this program of itself would start builds over: `ring` looks at it, and the
+    // engine stands on `ring`.
+    for (name, _) in env::vars_os() {
+        if describes_xtask(&name.to_string_lossy()) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+}
+
+/// Whether cargo sets the variable for the program that it runs, to say which one it is.
+fn describes_xtask(variable: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"]
+        .iter()
+        .any(|prefix| variable.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -162,6 +177,12 @@ mod tests {
         // The encoded one wins, and it names none.
         let both = [("RUSTFLAGS", "-Ctarget-cpu=native"), ("CARGO_ENCODED_RUSTFLAGS", "-g")];
         assert!(with(&both).is_some());
+    }
+
+    #[test]
+    fn the_builds_are_not_told_who_started_them() {
+        assert!(describes_xtask("CARGO_MANIFEST_DIR") && describes_xtask("CARGO_PKG_NAME"));
+        assert!(!describes_xtask("CARGO_TARGET_DIR") && !describes_xtask("CARGO_HOME"));
     }
 
     #[test]
