@@ -66,17 +66,31 @@ fn json_tells_tokens_times_and_model() {
     assert_eq!(report["pictures"][0]["region"]["x"], 0.5);
 }
 
-#[test]
-fn a_picture_is_read_from_stdin() {
-    let mut child = lorgnette(&["ask", "-", "What is that?"])
+/// Runs `ask` with `input` on its standard input.
+fn ask_with_input(arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = lorgnette(&["ask"])
+        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_picture_and_a_batch_are_read_from_stdin() {
     let picture = std::fs::read(sample("cat.jpg")).unwrap();
-    child.stdin.take().unwrap().write_all(&picture).unwrap();
-    assert_eq!(stdout(&child.wait_with_output().unwrap()), "A cat.\n");
+    assert_eq!(stdout(&ask_with_input(&["-", "What is that?"], &picture)), "A cat.\n");
+
+    let line = format!(r#"{{"image": {:?}, "question": "What is that?"}}"#, sample("lemon.jpg"));
+    let output = ask_with_input(&["--batch", "-"], line.as_bytes());
+    let answer: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!((&answer["text"], output.status.code()), (&"A Lemon.".into(), Some(0)));
+    let own = br#"{"image": "-", "question": "What is that?"}"#;
+    let refused = ask_with_input(&["--batch", "-"], own);
+    assert!(stdout(&refused).contains("no picture from standard input"), "{}", stdout(&refused));
 }
 
 /// A PNG of a few hundred bytes whose header claims 30000×30000 pixels.

@@ -1,5 +1,7 @@
 //! `lorgnette ask`: one question about one or more pictures.
 
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
 use std::io::{Write, stdout};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -28,7 +30,7 @@ pub fn run(folders: &Folders, args: &AskArgs) -> Result<(), CliError> {
     // The pictures are read while the model loads.
     let mut session = Session::start(folders, &args.answer.model)?;
     let (pictures, decode) = read(files, &args.region)?;
-    let mut request = Question::new(shown(&pictures), question);
+    let mut request = Question::new(shown(&pictures), &*question);
     request.options = args.answer.options();
     request.check()?;
     let model = session.ready()?;
@@ -45,7 +47,7 @@ pub fn run(folders: &Folders, args: &AskArgs) -> Result<(), CliError> {
         write!(out, "{text}").and_then(|()| out.flush()).map_err(|_| CliError::OutputClosed)
     })?;
     if args.json {
-        json_line(&mut out, &Report::new(&model, &pictures, question, &answer, decode))?;
+        json_line(&mut out, &Report::new(&model, &pictures, &question, &answer, decode))?;
     } else {
         text_line(&mut out, "")?;
         let first_word = decode.as_secs_f64() + answer.timings.prepare + answer.timings.prefill;
@@ -66,26 +68,29 @@ pub fn run(folders: &Folders, args: &AskArgs) -> Result<(), CliError> {
 /// Parts the words of the command line into pictures and the question.
 ///
 /// A last word that is a file, or stands alone, is a picture: people forget the question.
-fn split(words: &[String]) -> (&[String], &str) {
+fn split(words: &[OsString]) -> (&[OsString], Cow<'_, str>) {
     match words.split_last() {
-        Some((last, pictures)) if !pictures.is_empty() && !is_picture(last) => (pictures, last),
-        _ => (words, WHAT_IS_THAT),
+        Some((last, pictures)) if !pictures.is_empty() && !is_picture(last) => {
+            (pictures, last.to_string_lossy())
+        }
+        _ => (words, WHAT_IS_THAT.into()),
     }
 }
 
-fn is_picture(word: &str) -> bool {
+fn is_picture(word: &OsStr) -> bool {
     word == STDIN || Path::new(word).is_file()
 }
 
 /// Reads the pictures, each with the region that was given for it.
-pub fn read(files: &[String], regions: &[RegionSpec]) -> Result<Pictures, CliError> {
+pub fn read<P: AsRef<Path>>(files: &[P], regions: &[RegionSpec]) -> Result<Pictures, CliError> {
     let started = Instant::now();
     let mut pictures = Vec::with_capacity(files.len());
     for (index, file) in files.iter().enumerate() {
-        let frame = if file == STDIN {
+        let file = file.as_ref();
+        let frame = if file.as_os_str() == STDIN {
             capture::load_reader(Source::Stdin, std::io::stdin().lock())?
         } else {
-            capture::load(Path::new(file))?
+            capture::load(file)?
         };
         let region = match regions.get(index) {
             Some(spec) => {
@@ -114,13 +119,17 @@ mod tests {
 
     #[test]
     fn the_last_word_is_the_question_unless_it_is_a_picture() {
-        let words = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+        let split = |words: &[&str]| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            let (pictures, question) = split(&words);
+            (pictures.len(), question.into_owned())
+        };
         let file = tempfile::NamedTempFile::new().unwrap();
         let path = file.path().to_str().unwrap();
 
-        assert_eq!(split(&words(&["a", "b", "What?"])), (&words(&["a", "b"])[..], "What?"));
-        assert_eq!(split(&words(&["a", path])), (&words(&["a", path])[..], WHAT_IS_THAT));
-        assert_eq!(split(&words(&["gone.jpg"])), (&words(&["gone.jpg"])[..], WHAT_IS_THAT));
-        assert_eq!(split(&words(&["a", "-"])), (&words(&["a", "-"])[..], WHAT_IS_THAT));
+        assert_eq!(split(&["a", "b", "What?"]), (2, "What?".to_owned()));
+        assert_eq!(split(&["a", path]), (2, WHAT_IS_THAT.to_owned()));
+        assert_eq!(split(&["gone.jpg"]), (1, WHAT_IS_THAT.to_owned()));
+        assert_eq!(split(&["a", "-"]), (2, WHAT_IS_THAT.to_owned()));
     }
 }

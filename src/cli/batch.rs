@@ -103,8 +103,7 @@ fn answer(
     if images.iter().any(|image| image == STDIN) {
         return Err(CliError::Usage("a batch takes no picture from standard input".into()));
     }
-    let files: Vec<String> =
-        images.iter().map(|image| folder.join(image).to_string_lossy().into_owned()).collect();
+    let files: Vec<_> = images.iter().map(|image| folder.join(image)).collect();
     let region = match line.region {
         None => None,
         Some(RegionField::Text(text)) => Some(text),

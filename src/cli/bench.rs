@@ -73,10 +73,8 @@ pub fn run(folders: &Folders, args: &BenchArgs) -> Result<(), CliError> {
     // The first load may unpack; the starts that are timed find everything in place.
     let mut session = Session::start(folders, &args.model)?;
     let model = session.ready()?;
-    let files: Vec<String> = samples(folders)?
-        .iter()
-        .map(|sample| folders.samples.join(&sample.file).to_string_lossy().into_owned())
-        .collect();
+    let files: Vec<_> =
+        samples(folders)?.iter().map(|sample| folders.samples.join(&sample.file)).collect();
 
     // What runs for the first time pays for memory and threads that later answers find ready.
     let (warm_up, _) = read(&files[..1], &[])?;

@@ -72,7 +72,7 @@ pub fn run(folders: &Folders, args: &DemoArgs) -> Result<(), CliError> {
     let mut named = 0;
     for sample in &samples {
         let file = folders.samples.join(&sample.file);
-        let (pictures, _) = read(&[file.to_string_lossy().into_owned()], &[])?;
+        let (pictures, _) = read(&[file], &[])?;
         let answer = session.ask(Question::new(shown(&pictures), WHAT_IS_THAT), |_| Ok(()))?;
         let right = is_named(&answer.text, &sample.names);
         named += usize::from(right);

@@ -11,6 +11,7 @@ mod drawing;
 mod output;
 mod session;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -49,7 +50,7 @@ struct AskArgs {
     /// Pictures (files, or - for standard input), then the question. Without a question:
     /// "What is that?"
     #[arg(value_name = "PICTURE... QUESTION", required_unless_present = "batch")]
-    words: Vec<String>,
+    words: Vec<OsString>,
     /// The part of the picture that "that" means: x,y,width,height in pixels or, none above 1, as
     /// fractions. Once for each picture, in their order.
     #[arg(long, value_name = "X,Y,W,H", allow_hyphen_values = true)]
