@@ -45,8 +45,9 @@ struct Figures {
     weights: &'static str,
     device: &'static str,
     cores: usize,
-    /// From the start of the process to a loaded model, in seconds.
-    cold_start: Option<Spread>,
+    /// From the start of the process to a loaded model, in seconds, the weights' file in the
+    /// system's memory already.
+    start: Option<Spread>,
     /// From the file to the first token: reading, decoding, resizing, encoding, prefill; seconds.
     shutter_to_first_word: Option<Spread>,
     /// Of that: reading and decoding the file.
@@ -113,7 +114,7 @@ pub fn run(folders: &Folders, args: &BenchArgs) -> Result<(), CliError> {
         weights: model.weights.name(),
         device: model.device,
         cores: std::thread::available_parallelism().map_or(1, usize::from),
-        cold_start: Spread::of(starts),
+        start: Spread::of(starts),
         shutter_to_first_word: Spread::of(first_word),
         decode_picture: Spread::of(decode_picture),
         prepare: Spread::of(prepare),
@@ -132,7 +133,7 @@ fn table(figures: &Figures) -> Result<(), CliError> {
     let head = format!("{:34} {:>8} {:>8} {:>8} {:>4}", "", "median", "min", "max", "n");
     text_line(&mut out, &head)?;
     let rows = [
-        ("cold start to ready, s", figures.cold_start),
+        ("start to ready, s", figures.start),
         ("shutter to first word, s", figures.shutter_to_first_word),
         ("  read and decode the picture, s", figures.decode_picture),
         ("  resize and count, s", figures.prepare),
