@@ -41,7 +41,7 @@ pub struct Worker<W> {
     running: Option<Running>,
     /// An answer that is over for the user, until mistral.rs has put it down too: two requests
     /// inside it would be computed together.
-    ending: Option<mpsc::Receiver<Response>>,
+    ending: Option<Ending>,
 }
 
 /// A load under way.
@@ -58,6 +58,12 @@ struct Loading {
 enum AfterLoading {
     Load(RequestId, LoadRequest),
     Unload(RequestId),
+}
+
+/// An answer that mistral.rs has not yet put down.
+struct Ending {
+    responses: mpsc::Receiver<Response>,
+    failed: bool,
 }
 
 /// What woke the worker.
@@ -330,7 +336,7 @@ impl<W: Fn()> Worker<W> {
         let Some(running) = self.running.take() else { return };
         let request = running.request;
         let (answer, responses) = running.finish(finish);
-        self.ending = Some(responses);
+        self.ending = Some(Ending { responses, failed: false });
         self.send(EngineEvent::Done(request, Box::new(answer))).await;
     }
 
@@ -372,13 +378,12 @@ async fn next_of_answer(running: &mut Option<Running>) -> Wake {
 }
 
 /// Waits until mistral.rs lets go of an answer; whatever it still says of it is for nobody.
-async fn end_of_answer(ending: &mut Option<mpsc::Receiver<Response>>) -> Wake {
-    let Some(responses) = ending else { return pending().await };
-    let mut failed = false;
+async fn end_of_answer(ending: &mut Option<Ending>) -> Wake {
+    let Some(Ending { responses, failed }) = ending else { return pending().await };
     while let Some(response) = responses.recv().await {
-        failed |= !matches!(response, Response::Chunk(_) | Response::Done(_));
+        *failed |= !matches!(response, Response::Chunk(_) | Response::Done(_));
     }
-    Wake::Ended { failed }
+    Wake::Ended { failed: *failed }
 }
 
 fn first_line(message: &str) -> String {
