@@ -45,6 +45,8 @@ pub enum Source {
     File(PathBuf),
     /// The standard input of the process.
     Stdin,
+    /// A camera, by its name.
+    Camera(String),
     /// Bytes that were already in memory, with a name for messages.
     Memory(String),
 }
@@ -59,7 +61,7 @@ impl Source {
                 Some(name) => one_line(&name.to_string_lossy()),
                 None => self.location(),
             },
-            Self::Stdin | Self::Memory(_) => self.location(),
+            Self::Stdin | Self::Camera(_) | Self::Memory(_) => self.location(),
         }
     }
 
@@ -70,7 +72,7 @@ impl Source {
         match self {
             Self::File(path) => one_line(&path.to_string_lossy()),
             Self::Stdin => "stdin".to_owned(),
-            Self::Memory(name) => one_line(name),
+            Self::Camera(name) | Self::Memory(name) => one_line(name),
         }
     }
 }
