@@ -13,16 +13,17 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`frame`], [`region`] | a picture, and the part of it that "that" means: plain values |
-//! | [`job`], [`config`] | progress of long work; the folders of this installation |
+//! | [`job`], [`config`] | progress of long work; the folders of this installation, the settings |
 //! | [`capture`] | pictures from outside, checked and turned upright |
+//! | [`scene`] | whether the camera shows something new, and at rest |
 //! | [`model_store`] | models on disk: found, unpacked, validated |
 //! | [`engine`] | mistral.rs behind commands and events |
 //! | [`cli`] | `ask`, `bench`, `demo` |
 //! | `panics` | a dependency's panic, kept from the terminal and made an error |
 //! | [`cpu`] | whether this processor can run what was built |
 //!
-//! Imports point down only: `main` → `cli` → `engine` → `capture`, `model_store` → `frame`,
-//! `region`, `job`, `config`. `tests/architecture.rs` holds this.
+//! Imports point down only: `main` → `cli` → `engine` → `capture`, `model_store`, `scene` →
+//! `frame`, `region`, `job`, `config`. `tests/architecture.rs` holds this.
 //!
 //! # Invariants
 //!
@@ -43,3 +44,4 @@ pub mod job;
 pub mod model_store;
 mod panics;
 pub mod region;
+pub mod scene;

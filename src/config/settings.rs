@@ -177,7 +177,7 @@ impl Default for CameraSettings {
 impl Default for LiveSettings {
     fn default() -> Self {
         // Held equal to `scene::DEFAULT_THRESHOLD` by tests/architecture.rs.
-        Self { interval: 3.0, threshold: 0.02 }
+        Self { interval: 3.0, threshold: 0.01 }
     }
 }
 
