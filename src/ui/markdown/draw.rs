@@ -138,24 +138,26 @@ impl<'a> Sheet<'a> {
         let size = laid.0.size();
         let id = self.ui.allocate_space(vec2(inner.width(), size.y)).0;
         let spoken = leaf.markers.iter().map(|(_, marker)| spoken(*marker)).collect::<String>();
-        self.text(text, laid, inner.min, id, (role, &spoken));
+        self.text(text, laid, inner.min, inner.right(), id, (role, &spoken));
         size.y
     }
 
-    /// Draws laid-out text that can be selected, with its phrases; `spoken` is what a screen reader
-    /// says it is and says first.
+    /// Draws laid-out text that can be selected, from as far as `right`, with its phrases; `spoken`
+    /// is what a screen reader says it is and says first.
     pub(super) fn text(
         &mut self,
         text: &Text,
         (galley, bold): (Arc<Galley>, Option<Arc<Galley>>),
         at: Pos2,
+        right: f32,
         id: Id,
         (role, spoken): (Role, &str),
     ) {
         if galley.is_empty() {
             return;
         }
-        let rect = galley.rect.translate(at.to_vec2());
+        let mut rect = galley.rect.translate(at.to_vec2());
+        rect.max.x = rect.max.x.max(right);
         let response = self.ui.interact(rect, id, selectable(self.ui));
         let enabled = self.ui.is_enabled();
         let name = || format!("{spoken}{}", text.rich.text.trim_end());
@@ -164,10 +166,16 @@ impl<'a> Sheet<'a> {
         if !self.ui.is_rect_visible(rect) {
             return;
         }
+        let size = self.style.size;
+        for code in text.code.iter().flat_map(|range| fragments(&galley, range)) {
+            let y = code.baseline - size * 0.95..=code.baseline + size * 0.3;
+            let ground = Rect::from_x_y_ranges(code.rect.x_range(), y).translate(at.to_vec2());
+            let ground = ground.expand2(vec2(size * 0.15, 0.0));
+            self.ui.painter().rect_filled(ground, size * 0.2, self.style.code_bg);
+        }
         for (phrase, mark) in &phrases {
             phrase.paint_behind(self.ui, mark, self.style);
         }
-        let size = self.style.size;
         let baselines: Vec<Fragment> =
             text.doubts.iter().flat_map(|range| fragments(&galley, range)).collect();
         LabelSelectionState::label_text_selection(
@@ -300,7 +308,7 @@ impl<'a> Sheet<'a> {
         self.copy_button(button, id.with("copy"), &text.rich.text, small);
         let name = if language.is_empty() { "Code: ".into() } else { format!("{language} code: ") };
         let at = pos2(ground.left() + pad, ground.top() + head);
-        self.text(text, laid, at, id, (Role::Code, &name));
+        self.text(text, laid, at, ground.right() - pad, id, (Role::Code, &name));
         head + body
     }
 
@@ -383,7 +391,7 @@ impl<'a> Sheet<'a> {
             let so_far = self.bars.iter().find(|(other, _)| other == number);
             let top = so_far.map_or(y.start, |(_, bottom)| *bottom);
             let bar = Rect::from_min_max(pos2(left + edge.start, top), pos2(left + edge.start + 3.0, y.end));
-            self.ui.painter().rect_filled(bar, 1.5, self.style.line);
+            self.ui.painter().rect_filled(bar, 0.0, self.style.line);
             bars.push((*number, y.end));
         }
         self.bars = bars;
@@ -426,10 +434,18 @@ fn gap(before: &Leaf, leaf: &Leaf) -> f32 {
         Content::Heading(level, _) if *level < 3 && !follows_heading => 1.0,
         Content::Heading(..) if !follows_heading => 0.8,
         _ if follows_heading => 0.35,
-        _ if leaf.tight && before.tight => 0.2,
-        _ if leaf.tight => 0.4,
+        _ if leaf.tight && before.tight && list(before) == list(leaf) => 0.2,
+        _ if leaf.tight => 0.45,
         _ => 0.65,
     }
+}
+
+/// The outermost list that a block stands in.
+fn list(leaf: &Leaf) -> Option<usize> {
+    leaf.inside.iter().find_map(|inside| match inside {
+        Inside::Item { list, .. } => Some(*list),
+        Inside::Quote(_) => None,
+    })
 }
 
 /// For each thing a block stands in, where it begins and where its content does, in points from the
@@ -437,9 +453,9 @@ fn gap(before: &Leaf, leaf: &Leaf) -> f32 {
 fn edges(inside: &[Inside], size: f32, width: f32) -> Vec<Range<f32>> {
     let needs = |inside: &Inside| match inside {
         Inside::Quote(_) => size,
-        Inside::Item { digits: 0 } => size * 1.4,
+        Inside::Item { digits: 0, .. } => size * 1.4,
         // Two digits, since ten items are soon reached.
-        Inside::Item { digits } => size * (0.58 * (*digits).max(2) as f32 + 0.85),
+        Inside::Item { digits, .. } => size * (0.58 * (*digits).max(2) as f32 + 0.85),
     };
     let all: f32 = inside.iter().map(needs).sum();
     let scale = (width * 0.5 / all.max(1.0)).min(1.0);

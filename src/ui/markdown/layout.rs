@@ -35,6 +35,8 @@ pub(super) struct Text {
     job: LayoutJob,
     /// The same text with nothing seen but what is strong, to be drawn over it.
     bold: Option<LayoutJob>,
+    /// Code in running text, in bytes of the text.
+    pub(super) code: Vec<Range<usize>>,
     /// The least sure words, in bytes of the text.
     pub(super) doubts: Vec<Range<usize>>,
 }
@@ -43,7 +45,7 @@ impl Text {
     pub(super) fn new(rich: Rich, spans: &[Span], style: &MarkdownStyle, base: Base) -> Self {
         let mut job = LayoutJob { halign: base.align, ..LayoutJob::default() };
         let mut bold = LayoutJob { halign: base.align, ..LayoutJob::default() };
-        let mut doubts: Vec<Range<usize>> = Vec::new();
+        let (mut code, mut doubts) = (Vec::new(), Vec::new());
         let mut any_bold = false;
         for (at, look, strength) in shades(&rich, spans) {
             let format = format(look, strength, style, base);
@@ -54,10 +56,13 @@ impl Text {
             bold.append(part, 0.0, over(&format, drawn_twice));
             job.append(part, 0.0, format);
             if style.dots && strength < DOUBTFUL && !part.trim().is_empty() {
-                doubt(&mut doubts, &rich.text, at);
+                join(&mut doubts, trimmed(&rich.text, &at));
+            }
+            if look.has(Look::CODE) && !base.code {
+                join(&mut code, at);
             }
         }
-        Self { rich, job, bold: any_bold.then_some(bold), doubts }
+        Self { rich, job, bold: any_bold.then_some(bold), code, doubts }
     }
 
     /// The text laid out in rows of at most `width` points, and its strong parts, if any.
@@ -71,14 +76,17 @@ impl Text {
     }
 }
 
-/// Adds a doubtful part, without the white space around it.
-fn doubt(doubts: &mut Vec<Range<usize>>, text: &str, at: Range<usize>) {
+/// A part of a text without the white space around it.
+fn trimmed(text: &str, at: &Range<usize>) -> Range<usize> {
     let part = &text[at.clone()];
-    let start = at.start + (part.len() - part.trim_start().len());
-    let end = at.start + part.trim_end().len();
-    match doubts.last_mut() {
-        Some(last) if last.end == start => last.end = end,
-        _ => doubts.push(start..end),
+    at.start + (part.len() - part.trim_start().len())..at.start + part.trim_end().len()
+}
+
+/// Adds a part, or lengthens the one it follows on.
+fn join(parts: &mut Vec<Range<usize>>, part: Range<usize>) {
+    match parts.last_mut() {
+        Some(last) if last.end == part.start => last.end = part.end,
+        _ => parts.push(part),
     }
 }
 
@@ -143,13 +151,13 @@ fn format(look: Look, strength: f32, style: &MarkdownStyle, base: Base) -> TextF
     // What is drawn twice is as much wider.
     let wider = strong && !code && style.strong_family.is_none();
     let struck = look.has(Look::STRUCK);
+    // Set a little lower, code stands on the line of the words around it.
+    let lower = if inline_code { base.size * 0.07 } else { 0.0 };
     TextFormat {
         font_id,
         extra_letter_spacing: if wider { base.size * 0.025 } else { 0.0 },
-        line_height: Some(MarkdownStyle::line_height(base.size)),
+        line_height: Some(MarkdownStyle::line_height(base.size) - lower),
         color,
-        background: if inline_code { style.code_bg } else { Color32::TRANSPARENT },
-        expand_bg: 2.0,
         italics: look.has(Look::EMPHASIS),
         strikethrough: if struck { Stroke::new(1.0, color) } else { Stroke::NONE },
         valign: Align::BOTTOM,
@@ -161,7 +169,6 @@ fn format(look: Look, strength: f32, style: &MarkdownStyle, base: Base) -> TextF
 fn over(format: &TextFormat, seen: bool) -> TextFormat {
     TextFormat {
         color: if seen { format.color } else { Color32::TRANSPARENT },
-        background: Color32::TRANSPARENT,
         strikethrough: Stroke::NONE,
         ..format.clone()
     }

@@ -42,11 +42,11 @@ pub(super) fn mend(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(without_half_fence(text, mark));
     }
     let Some(&(last, line)) = lines.last() else { return Cow::Borrowed(text) };
-    if !line.ends_with('\n') && could_become_a_block(line) {
-        return Cow::Borrowed(&text[..last]);
-    }
     if let Some(start) = half_table(&lines) {
         return Cow::Borrowed(&text[..start]);
+    }
+    if !line.ends_with('\n') && could_become_a_block(line) {
+        return Cow::Borrowed(&text[..last]);
     }
     close(text, paragraph(&lines))
 }

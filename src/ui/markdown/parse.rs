@@ -38,8 +38,10 @@ pub(super) enum Marker {
 pub(super) enum Inside {
     /// A quotation, by its number among the answer's.
     Quote(usize),
-    /// An item of a list; of a numbered one, with how many digits the list begins.
+    /// An item of a list.
     Item {
+        /// Which of the answer's lists.
+        list: usize,
         /// The digits of the list's first number; 0 in a list of dots.
         digits: usize,
     },
@@ -132,6 +134,7 @@ fn words(rich: &Rich) -> String {
 
 /// A list that is open.
 struct List {
+    number: usize,
     next: Option<u64>,
     digits: usize,
 }
@@ -161,7 +164,9 @@ struct Builder<'a> {
     inside: Vec<Inside>,
     /// Quotations and items that `inside` has no room for.
     deeper: usize,
+    /// How many there were so far.
     quotes: usize,
+    all_lists: usize,
     lists: Vec<List>,
     /// Markers that wait for their item's first block.
     markers: Vec<(usize, Marker)>,
@@ -181,7 +186,10 @@ impl Builder<'_> {
         match event {
             Event::Start(tag) => self.start(tag),
             Event::End(tag) => self.end(tag, range),
-            Event::Code(text) => self.push(&text, range, Look::CODE),
+            Event::Code(text) => {
+                let source = self.source(&text, range);
+                self.push(&text, source, Look::CODE);
+            }
             Event::InlineHtml(html) if is_line_break(&html) => self.push("\n", range, Look::default()),
             Event::Text(text)
             | Event::Html(text)
@@ -229,7 +237,8 @@ impl Builder<'_> {
             Tag::List(first) => {
                 self.end_text();
                 let digits = first.map_or(0, |first| first.to_string().len());
-                self.lists.push(List { next: first, digits });
+                self.all_lists += 1;
+                self.lists.push(List { number: self.all_lists, next: first, digits });
             }
             Tag::Item => self.start_item(),
             Tag::Table(align) => {
@@ -288,16 +297,16 @@ impl Builder<'_> {
         self.end_text();
         let depth = self.lists.len().saturating_sub(1);
         let Some(list) = self.lists.last_mut() else { return };
-        let digits = list.digits;
+        let (number, digits) = (list.number, list.digits);
         let marker = match &mut list.next {
             Some(next) => {
-                let number = *next;
+                let own = *next;
                 *next = next.saturating_add(1);
-                Marker::Number(number)
+                Marker::Number(own)
             }
             None => Marker::Bullet(depth),
         };
-        if self.enter(Inside::Item { digits }) {
+        if self.enter(Inside::Item { list: number, digits }) {
             self.markers.push((self.inside.len() - 1, marker));
         }
     }
@@ -341,18 +350,14 @@ impl Builder<'_> {
                 }
             }
         }
-        let source = self.source(text, range);
+        let source = range.start.min(self.known)..range.end.min(self.known);
         self.rich.push(text, source, look);
     }
 
-    /// Where `text` stands in `range`, or all of `range` where it is not there letter for letter.
+    /// Where the code `text` stands in `range`, or all of `range` where its line ends were changed.
     fn source(&self, text: &str, range: Range<usize>) -> Range<usize> {
         let found = self.text.get(range.clone()).and_then(|whole| whole.find(text));
-        let (start, end) = match found {
-            Some(at) => (range.start + at, range.start + at + text.len()),
-            None => (range.start, range.end),
-        };
-        start.min(self.known)..end.min(self.known)
+        found.map_or(range.clone(), |at| range.start + at..range.start + at + text.len())
     }
 
     /// Names a link's address behind its words, where it is not the words themselves. It is text:

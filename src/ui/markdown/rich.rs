@@ -177,6 +177,11 @@ mod tests {
         rich
     }
 
+    /// Where a text has what came from `source`, as pairs.
+    fn found(rich: &Rich, source: Range<usize>) -> Vec<(usize, usize)> {
+        rich.find(&source).into_iter().map(|range| (range.start, range.end)).collect()
+    }
+
     #[test]
     fn neighbours_of_one_look_become_one_piece() {
         let rich = rich(&[("ab", 3..5, Look::default()), ("cd", 5..7, Look::default())]);
@@ -190,7 +195,7 @@ mod tests {
         assert_eq!(rich.text, "a\\u{202e}b\\u{7}\n\tc");
         assert_eq!(rich.pieces.len(), 5);
         assert_eq!(rich.pieces[1].source, 11..14);
-        assert_eq!(rich.find(&(14..15)), [9..10], "b");
+        assert_eq!(found(&rich, 14..15), [(9, 10)], "b");
         assert_eq!(one_line("\u{202e}"), "\\u{202e}", "the rule of one line is the same");
     }
 
@@ -203,7 +208,7 @@ mod tests {
         assert_eq!((front.text.as_str(), back.text.as_str()), ("one ", "two & three"));
         assert_eq!(front.pieces, [Piece { at: 0..4, source: 0..4, look: plain }]);
         assert_eq!(back.pieces[0], Piece { at: 0..4, source: 4..8, look: plain });
-        assert_eq!(back.find(&(14..19)), [6..11]);
+        assert_eq!(found(&back, 14..19), [(6, 11)]);
         for at in 0..=whole.text.len() {
             let mut front = whole.clone();
             let back = front.split_off(at);
@@ -224,18 +229,18 @@ mod tests {
             ("&", 8..13, plain),
             (" c", 13..15, plain),
         ]);
-        assert_eq!(rich.find(&(0..15)), [0..6]);
-        assert_eq!(rich.find(&(4..5)), [2..3]);
-        assert_eq!(rich.find(&(2..4)), [] as [Range<usize>; 0], "marks are not text");
-        assert_eq!(rich.find(&(9..10)), [4..5], "part of an entity is all of it");
-        assert_eq!(rich.find(&(40..90)), [] as [Range<usize>; 0]);
+        assert_eq!(found(&rich, 0..15), [(0, 7)]);
+        assert_eq!(found(&rich, 4..5), [(2, 3)]);
+        assert_eq!(found(&rich, 2..4), [], "marks are not text");
+        assert_eq!(found(&rich, 9..10), [(4, 5)], "part of an entity is all of it");
+        assert_eq!(found(&rich, 40..90), []);
     }
 
     #[test]
     fn bytes_inside_a_character_do_not_split_it() {
         let rich = rich(&[("é猫", 0..5, Look::default())]);
-        assert_eq!(rich.find(&(1..3)), [0..2]);
-        assert_eq!(rich.find(&(3..4)), [] as [Range<usize>; 0]);
-        assert_eq!(rich.find(&(2..5)), [2..5]);
+        assert_eq!(found(&rich, 1..3), [(0, 2)]);
+        assert_eq!(found(&rich, 3..4), []);
+        assert_eq!(found(&rich, 2..5), [(2, 5)]);
     }
 }

@@ -105,7 +105,8 @@ pub(super) fn draw(sheet: &mut Sheet<'_>, grid: &Grid, inner: Rect) -> f32 {
                     Align::RIGHT => left + width,
                 };
                 let at = pos2(x, top + pad.y);
-                sheet.text(text, laid.clone(), at, id.with((index, column)), (Role::Label, ""));
+                let right = left + width;
+                sheet.text(text, laid.clone(), at, right, id.with((index, column)), (Role::Label, ""));
                 left += width + 2.0 * pad.x;
             }
             top += height;
