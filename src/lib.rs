@@ -17,12 +17,14 @@
 //! | [`capture`] | pictures from outside, checked and turned upright |
 //! | [`scene`] | whether the camera shows something new, and at rest |
 //! | [`model_store`] | models on disk: found, unpacked, validated |
+//! | [`session`] | conversations on disk: journal, history, bundles |
 //! | [`engine`] | mistral.rs behind commands and events |
-//! | [`cli`] | `ask`, `bench`, `demo` |
+//! | [`cli`] | `ask`, `replay`, `bench`, `demo` |
 //! | `panics` | a dependency's panic, kept from the terminal and made an error |
 //! | [`cpu`] | whether this processor can run what was built |
 //!
 //! Imports point down only: `main` → `cli` → `engine` → `capture`, `model_store`, `scene` →
+//! Imports point down only: `main` → `cli` → `engine` → `capture`, `model_store`, `session` →
 //! `frame`, `region`, `job`, `config`. `tests/architecture.rs` holds this.
 //!
 //! # Invariants
@@ -32,6 +34,7 @@
 //! - mistral.rs is named in `engine` and nowhere else; candle there and in `model_store::unpack`.
 //! - Every event carries the id of its request, so that a stale one can be told from the rest.
 //! - Nothing is written into the folder of shipped models.
+//! - A conversation is written by one process at a time, and its file whole or not at all.
 //! - Only `main` ends the process, and a Ctrl-C that nothing else could hear (`cli::session`).
 
 pub mod capture;
@@ -45,3 +48,4 @@ pub mod model_store;
 mod panics;
 pub mod region;
 pub mod scene;
+pub mod session;
