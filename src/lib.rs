@@ -21,6 +21,9 @@
 //! | [`engine`] | mistral.rs behind commands and events |
 //! | [`cli`] | `ask`, `replay`, `bench`, `demo` |
 //! | `panics` | a dependency's panic, kept from the terminal and made an error |
+//! | [`cli`] | `ask`, `bench`, `demo` |
+//! | [`log`] | the log file, which holds no question, no answer and no picture |
+//! | `panics` | a panic, logged; a dependency's kept from the terminal and made an error |
 //! | [`cpu`] | whether this processor can run what was built |
 //!
 //! Imports point down only: `main` → `cli` → `engine` → `capture`, `model_store`, `scene` →
@@ -44,6 +47,7 @@ pub mod cpu;
 pub mod engine;
 pub mod frame;
 pub mod job;
+pub mod log;
 pub mod model_store;
 mod panics;
 pub mod region;
