@@ -43,3 +43,4 @@ pub mod job;
 pub mod model_store;
 mod panics;
 pub mod region;
+pub mod ui;
