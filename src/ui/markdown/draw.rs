@@ -136,11 +136,12 @@ impl<'a> Sheet<'a> {
 
     fn paragraph(&mut self, text: &Text, inner: Rect, role: Role, leaf: &Leaf) -> f32 {
         let laid = text.lay_out(self.ui, inner.width());
-        let size = laid.0.size();
-        let id = self.ui.allocate_space(vec2(inner.width(), size.y)).0;
+        // An item without words is as high as one with some.
+        let height = laid.0.size().y.max(MarkdownStyle::line_height(self.style.size));
+        let id = self.ui.allocate_space(vec2(inner.width(), height)).0;
         let spoken = leaf.markers.iter().map(|(_, marker)| spoken(*marker)).collect::<String>();
         self.text(text, laid, inner.min, inner.right(), id, (role, &spoken));
-        size.y
+        height
     }
 
     /// Draws laid-out text that can be selected, from as far as `right`, with its phrases; `spoken`
