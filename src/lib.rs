@@ -53,3 +53,4 @@ mod panics;
 pub mod region;
 pub mod scene;
 pub mod session;
+pub mod ui;

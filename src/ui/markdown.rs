@@ -18,6 +18,7 @@ mod draw;
 mod layout;
 mod mend;
 mod parse;
+mod phrase;
 mod rich;
 mod style;
 mod table;

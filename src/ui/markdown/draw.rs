@@ -7,12 +7,13 @@ use std::time::Duration;
 use egui::accesskit::Role;
 use egui::text_selection::LabelSelectionState;
 use egui::{
-    Align, Align2, Button, CursorIcon, FontId, Galley, Id, Layout, Pos2, Rect, Response, RichText,
+    Align, Align2, Button, CursorIcon, FontId, Galley, Id, Layout, Pos2, Rect, RichText,
     ScrollArea, Sense, Shape, Stroke, StrokeKind, Ui, UiBuilder, Vec2, WidgetInfo, pos2, vec2,
 };
 
 use super::layout::{Base, Fragment, Text, bold_offset, fragments};
 use super::parse::{Block, Inside, Kind, Marker};
+use super::phrase::Phrase;
 use super::rich::Rich;
 use super::style::MarkdownStyle;
 use super::table::{self, Grid};
@@ -135,11 +136,12 @@ impl<'a> Sheet<'a> {
 
     fn paragraph(&mut self, text: &Text, inner: Rect, role: Role, leaf: &Leaf) -> f32 {
         let laid = text.lay_out(self.ui, inner.width());
-        let size = laid.0.size();
-        let id = self.ui.allocate_space(vec2(inner.width(), size.y)).0;
+        // An item without words is as high as one with some.
+        let height = laid.0.size().y.max(MarkdownStyle::line_height(self.style.size));
+        let id = self.ui.allocate_space(vec2(inner.width(), height)).0;
         let spoken = leaf.markers.iter().map(|(_, marker)| spoken(*marker)).collect::<String>();
         self.text(text, laid, inner.min, inner.right(), id, (role, &spoken));
-        size.y
+        height
     }
 
     /// Draws laid-out text that can be selected, from as far as `right`, with its phrases; `spoken`
@@ -325,7 +327,8 @@ impl<'a> Sheet<'a> {
                 .max_rect(rect)
                 .layout(Layout::right_to_left(Align::Center)),
         );
-        let button = Button::new(label).frame_when_inactive(false).min_size(Vec2::splat(LEAST_TARGET));
+        let button =
+            Button::new(label).frame_when_inactive(false).min_size(Vec2::splat(LEAST_TARGET));
         let response = place.add(button).accessible_name("Copy code");
         if response.clicked() {
             self.ui.copy_text(code.to_owned());
@@ -390,7 +393,10 @@ impl<'a> Sheet<'a> {
             let Inside::Quote(number) = quote else { continue };
             let so_far = self.bars.iter().find(|(other, _)| other == number);
             let top = so_far.map_or(y.start, |(_, bottom)| *bottom);
-            let bar = Rect::from_min_max(pos2(left + edge.start, top), pos2(left + edge.start + 3.0, y.end));
+            let bar = Rect::from_min_max(
+                pos2(left + edge.start, top),
+                pos2(left + edge.start + 3.0, y.end),
+            );
             self.ui.painter().rect_filled(bar, 0.0, self.style.line);
             bars.push((*number, y.end));
         }
@@ -466,56 +472,4 @@ fn edges(inside: &[Inside], size: f32, width: f32) -> Vec<Range<f32>> {
         start..left
     };
     inside.iter().map(&mut step).collect()
-}
-
-/// A phrase on the screen.
-struct Phrase {
-    parts: Vec<Fragment>,
-    hovered: bool,
-    focused: bool,
-    clicked: bool,
-}
-
-impl Phrase {
-    /// Makes a button of every part. The first one takes the keyboard's focus and has the name.
-    fn new(ui: &Ui, parts: Vec<Fragment>, id: Id, mark: &Mark, words: &str) -> Self {
-        let enabled = ui.is_enabled();
-        let button = |(index, part): (usize, &Fragment)| -> Response {
-            if index > 0 {
-                return ui.interact(part.rect, id.with(index), Sense::CLICK);
-            }
-            let first = ui.interact(part.rect, id, Sense::click());
-            let name = words.split_whitespace().collect::<Vec<_>>().join(" ");
-            let info = || WidgetInfo::selected(Role::Button, enabled, mark.active, &name);
-            first.widget_info(info);
-            first
-        };
-        let responses: Vec<Response> = parts.iter().enumerate().map(button).collect();
-        let any = |is: fn(&Response) -> bool| responses.iter().any(is);
-        let (hovered, clicked) = (any(Response::hovered), any(Response::clicked));
-        let focused = any(Response::has_focus);
-        Self { parts, hovered, focused, clicked }
-    }
-
-    fn paint_behind(&self, ui: &Ui, mark: &Mark, style: &MarkdownStyle) {
-        if mark.active || self.hovered || self.focused {
-            for part in &self.parts {
-                ui.painter().rect_filled(part.rect.expand2(vec2(1.5, -1.0)), 3.0, style.tint);
-            }
-        }
-    }
-
-    fn paint_line(&self, ui: &Ui, mark: &Mark, style: &MarkdownStyle) {
-        let lit = mark.active || self.hovered;
-        let pen = Stroke::new(if lit { 2.0 } else { 1.0 }, style.accent);
-        for part in &self.parts {
-            let y = part.baseline + style.size * 0.2;
-            ui.painter().hline(part.rect.x_range(), y, pen);
-            if self.focused {
-                let ring = part.rect.expand2(vec2(2.5, 0.0));
-                let pen = Stroke::new(1.5, style.accent);
-                ui.painter().rect_stroke(ring, 3.0, pen, StrokeKind::Outside);
-            }
-        }
-    }
 }

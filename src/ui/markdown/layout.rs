@@ -6,9 +6,9 @@ use egui::text::{LayoutJob, TextFormat};
 use egui::{Align, Color32, FontId, Galley, Rect, Stroke, Ui, Vec2};
 use std::sync::Arc;
 
+use super::Span;
 use super::rich::{Look, Rich};
 use super::style::MarkdownStyle;
-use super::Span;
 
 /// How many shades there are from `faint` to `fg`. Few, because egui shapes each shade's letters
 /// apart.
@@ -47,18 +47,24 @@ impl Text {
         let mut bold = LayoutJob { halign: base.align, ..LayoutJob::default() };
         let (mut code, mut doubts) = (Vec::new(), Vec::new());
         let mut any_bold = false;
+        let mut after_code = false;
         for (at, look, strength) in shades(&rich, spans) {
+            // Room for the edges of the ground that is painted behind code.
+            let code_here = look.has(Look::CODE) && !base.code;
+            let edge =
+                if code_here == after_code || at.start == 0 { 0.0 } else { base.size * 0.15 };
+            after_code = code_here;
             let format = format(look, strength, style, base);
             let part = &rich.text[at.clone()];
             let strong = base.strong || look.has(Look::STRONG);
             let drawn_twice = strong && style.strong_family.is_none() && !look.has(Look::CODE);
             any_bold |= drawn_twice;
-            bold.append(part, 0.0, over(&format, drawn_twice));
-            job.append(part, 0.0, format);
+            bold.append(part, edge, over(&format, drawn_twice));
+            job.append(part, edge, format);
             if style.dots && strength < DOUBTFUL && !part.trim().is_empty() {
                 join(&mut doubts, trimmed(&rich.text, &at));
             }
-            if look.has(Look::CODE) && !base.code {
+            if code_here {
                 join(&mut code, at);
             }
         }
@@ -96,7 +102,9 @@ fn shades(rich: &Rich, spans: &[Span]) -> Vec<(Range<usize>, Look, f32)> {
     for piece in &rich.pieces {
         let mut add = |at: Range<usize>, strength: f32| match parts.last_mut() {
             _ if at.is_empty() => {}
-            Some((last, look, same)) if *look == piece.look && same.to_bits() == strength.to_bits() => {
+            Some((last, look, same))
+                if *look == piece.look && same.to_bits() == strength.to_bits() =>
+            {
                 last.end = at.end;
             }
             _ => parts.push((at, piece.look, strength)),

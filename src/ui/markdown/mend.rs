@@ -27,7 +27,9 @@ pub(super) fn mend(text: &str) -> Cow<'_, str> {
                 lines.clear();
             }
             (Some((mark, length)), Some((other, longer)))
-                if mark == other && longer >= length && bare.trim_matches(mark).trim().is_empty() =>
+                if mark == other
+                    && longer >= length
+                    && bare.trim_matches(mark).trim().is_empty() =>
             {
                 fence = None;
                 lines.clear();
@@ -109,7 +111,8 @@ fn half_table(lines: &[(usize, &str)]) -> Option<usize> {
     let rows = lines.iter().rev().take_while(|(_, line)| bare(line).starts_with('|')).count();
     let first = lines.len() - rows;
     // A head, or a head and a second line that may not be complete.
-    let half = rows == 1 || rows == 2 && !lines.last().is_some_and(|(_, line)| line.ends_with('\n'));
+    let half =
+        rows == 1 || rows == 2 && !lines.last().is_some_and(|(_, line)| line.ends_with('\n'));
     (half && rows > 0).then(|| lines[first].0)
 }
 

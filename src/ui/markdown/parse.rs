@@ -190,7 +190,9 @@ impl Builder<'_> {
                 let source = self.source(&text, range);
                 self.push(&text, source, Look::CODE);
             }
-            Event::InlineHtml(html) if is_line_break(&html) => self.push("\n", range, Look::default()),
+            Event::InlineHtml(html) if is_line_break(&html) => {
+                self.push("\n", range, Look::default());
+            }
             Event::Text(text)
             | Event::Html(text)
             | Event::InlineHtml(text)
@@ -394,8 +396,10 @@ impl Builder<'_> {
             Open::Paragraph(tight) => {
                 while rich.text.len() > MAX_PARAGRAPH {
                     let most = rich.text.floor_char_boundary(MAX_PARAGRAPH);
-                    let space = rich.text[..most].rfind(char::is_whitespace);
-                    let rest = rich.split_off(space.map_or(most, |at| at.max(1)));
+                    let mut spaces = rich.text[..most].char_indices().rev();
+                    let space = spaces.find(|(_, c)| c.is_whitespace());
+                    let cut = space.map_or(most, |(at, c)| at + c.len_utf8());
+                    let rest = rich.split_off(cut);
                     self.block(Kind::Paragraph(std::mem::replace(&mut rich, rest)), true);
                 }
                 self.block(Kind::Paragraph(rich), tight);

@@ -65,7 +65,11 @@ impl Rich {
                 continue;
             }
             let part = |range: Range<usize>| {
-                if exact { source.start + range.start..source.start + range.end } else { source.clone() }
+                if exact {
+                    source.start + range.start..source.start + range.end
+                } else {
+                    source.clone()
+                }
             };
             let end = at + c.len_utf8();
             self.push_clean(&text[clean..at], part(clean..at), look);
@@ -202,7 +206,11 @@ mod tests {
     #[test]
     fn splitting_keeps_where_everything_came_from() {
         let plain = Look::default();
-        let mut front = rich(&[("one two ", 0..8, plain), ("&", 8..13, plain), (" three", 13..19, Look::STRONG)]);
+        let mut front = rich(&[
+            ("one two ", 0..8, plain),
+            ("&", 8..13, plain),
+            (" three", 13..19, Look::STRONG),
+        ]);
         let whole = front.clone();
         let back = front.split_off(4);
         assert_eq!((front.text.as_str(), back.text.as_str()), ("one ", "two & three"));
@@ -213,7 +221,8 @@ mod tests {
             let mut front = whole.clone();
             let back = front.split_off(at);
             assert_eq!(front.text.clone() + &back.text, whole.text);
-            let length = |rich: &Rich| rich.pieces.iter().map(|piece| piece.at.len()).sum::<usize>();
+            let length =
+                |rich: &Rich| rich.pieces.iter().map(|piece| piece.at.len()).sum::<usize>();
             assert_eq!((length(&front), length(&back)), (front.text.len(), back.text.len()));
         }
     }

@@ -48,7 +48,8 @@ impl MarkdownStyle {
     /// whatever the theme, so long as the theme's own text does.
     pub fn on(ui: &Ui, background: Color32) -> Self {
         let visuals = ui.visuals();
-        let background = Color32::from_gray(if visuals.dark_mode { 0 } else { 255 }).blend(background);
+        let background =
+            Color32::from_gray(if visuals.dark_mode { 0 } else { 255 }).blend(background);
         let over = |colour: Color32| background.blend(colour);
         // Between the theme's text and its strongest: the shades below need room.
         let fg = over(visuals.text_color()).lerp_to_gamma(over(visuals.strong_text_color()), 0.75);
@@ -182,7 +183,8 @@ mod tests {
 
     #[test]
     fn strength_grows_with_probability_and_knows_its_ends() {
-        let strengths: Vec<f32> = (0..=1000_u16).map(|p| strength((f32::from(p) / 1000.0).ln())).collect();
+        let strengths: Vec<f32> =
+            (0..=1000_u16).map(|p| strength((f32::from(p) / 1000.0).ln())).collect();
         assert!(strengths.is_sorted(), "monotone");
         assert!(strengths.iter().all(|s| (0.0..=1.0).contains(s)));
         assert!(strength(f32::NEG_INFINITY) <= 0.0 && strength(0.02_f32.ln()) < 0.001);

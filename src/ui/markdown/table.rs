@@ -106,7 +106,14 @@ pub(super) fn draw(sheet: &mut Sheet<'_>, grid: &Grid, inner: Rect) -> f32 {
                 };
                 let at = pos2(x, top + pad.y);
                 let right = left + width;
-                sheet.text(text, laid.clone(), at, right, id.with((index, column)), (Role::Label, ""));
+                sheet.text(
+                    text,
+                    laid.clone(),
+                    at,
+                    right,
+                    id.with((index, column)),
+                    (Role::Label, ""),
+                );
                 left += width + 2.0 * pad.x;
             }
             top += height;

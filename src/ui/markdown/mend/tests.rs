@@ -66,7 +66,10 @@ fn links_show_their_words_first() {
 
 #[test]
 fn what_could_become_a_block_waits() {
-    for start in ["-", "- ", "1", "12.", "#", "## ", ">", "``", "```", "--", "==", "***", "- [", "- [x", "|", "+"] {
+    for start in [
+        "-", "- ", "1", "12.", "#", "## ", ">", "``", "```", "--", "==", "***", "- [", "- [x", "|",
+        "+",
+    ] {
         mends(&format!("a\n\n{start}"), if start == "```" { "a\n\n```" } else { "a\n\n" });
     }
     mends("a\n-", "a\n");

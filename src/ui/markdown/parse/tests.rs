@@ -16,7 +16,9 @@ fn line(block: &Block) -> String {
             (Inside::Quote(_), _) => line.push('>'),
             (Inside::Item { .. }, None) => line.push('_'),
             (Inside::Item { .. }, Some(Marker::Bullet(depth))) => write!(line, "-{depth}").unwrap(),
-            (Inside::Item { .. }, Some(Marker::Number(number))) => write!(line, "{number}.").unwrap(),
+            (Inside::Item { .. }, Some(Marker::Number(number))) => {
+                write!(line, "{number}.").unwrap();
+            }
             (Inside::Item { .. }, Some(Marker::Task(done))) => {
                 line.push_str(if done { "[x]" } else { "[ ]" });
             }
@@ -66,7 +68,10 @@ fn running_text_keeps_its_looks() {
         outline(text),
         ["A {b:bold }{bi:and}{b: slanted} {s:old} {c:code *x*} word & 5 < 6. Next\nlast"]
     );
-    assert_eq!(outline("# One\n## Two ##\ntext\n\n---\nmore"), ["h1 One", "h2 Two", "text", "rule", "more"]);
+    assert_eq!(
+        outline("# One\n## Two ##\ntext\n\n---\nmore"),
+        ["h1 One", "h2 Two", "text", "rule", "more"]
+    );
     assert_eq!(outline(""), [] as [&str; 0]);
     assert_eq!(outline(" \n\n"), [] as [&str; 0]);
 }
@@ -75,8 +80,17 @@ fn running_text_keeps_its_looks() {
 fn lists_and_quotations_are_flat() {
     let text = "- a\n- b\n  1. c\n  2. d\n\n     more\n- [x] e\n- [ ] f\n\n> q\n> - g\n>\n> ```py\n> h\n> ```\n-";
     let wanted = [
-        "-0 a", "-0 b", "_ 1. c", "_ 2. d", "_ _ more", "[x] e", "[ ] f", "> q", "> -0 g",
-        "> code(py) h", "-0 ",
+        "-0 a",
+        "-0 b",
+        "_ 1. c",
+        "_ 2. d",
+        "_ _ more",
+        "[x] e",
+        "[ ] f",
+        "> q",
+        "> -0 g",
+        "> code(py) h",
+        "-0 ",
     ];
     assert_eq!(outline(text), wanted);
     assert_eq!(outline("7. a\n8. b"), ["7. a", "8. b"]);
@@ -120,7 +134,8 @@ fn tables_keep_their_cells() {
 
 #[test]
 fn every_letter_knows_where_it_came_from() {
-    let text = "# H\n\n> - **b** c &lt; `d`\n>   [e](f) g\n\n| h |\n|---|\n| i |\n\n```\nj\nk\n```\n";
+    let text =
+        "# H\n\n> - **b** c &lt; `d`\n>   [e](f) g\n\n| h |\n|---|\n| i |\n\n```\nj\nk\n```\n";
     for block in parse(text, text.len()) {
         let riches: Vec<&Rich> = match &block.kind {
             Kind::Paragraph(rich) | Kind::Heading(_, rich) | Kind::Code(_, rich) => vec![rich],
@@ -152,7 +167,10 @@ fn what_was_added_at_the_end_stands_nowhere_in_the_answer() {
 fn nothing_in_an_answer_can_disguise_its_line() {
     let text = "a\u{202e}b\u{1b}[2J\u{2066}c\n\n```\nx\u{202d}\n\ty\n```\n\n| \u{202e} |\n|-|\n";
     let all = outline(text).join("\n");
-    assert!(!all.chars().any(|c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{1b}')));
+    assert!(
+        !all.chars()
+            .any(|c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{1b}'))
+    );
     assert!(all.contains("a\\u{202e}b\\u{1b}[2J\\u{2066}c"), "{all}");
     assert!(all.contains("\n\ty"), "line ends and tabs stay: {all}");
 }
@@ -160,7 +178,10 @@ fn nothing_in_an_answer_can_disguise_its_line() {
 #[test]
 fn deep_nesting_is_flattened_and_stays_quick() {
     let begin = Instant::now();
-    for part in [">", "> ", "- ", "1. ", "[", "![", "*", "**a ", "_", "`", "~~", "<", "(", "|", "\\", "&", "#"] {
+    for part in [
+        ">", "> ", "- ", "1. ", "[", "![", "*", "**a ", "_", "`", "~~", "<", "(", "|", "\\", "&",
+        "#",
+    ] {
         let text = part.repeat(10_000) + "x";
         let blocks = parse(&text, text.len());
         assert!(blocks.iter().all(|block| block.inside.len() <= MAX_DEPTH), "{part}");
@@ -182,7 +203,8 @@ fn too_much_is_cut_and_shown_as_written() {
     let Kind::Paragraph(last) = &blocks.last().unwrap().kind else { panic!() };
     assert!(last.text.ends_with("- x"), "nothing is lost");
 
-    let table = format!("|{}\n|{}\n", "a|".repeat(300), "-|".repeat(300)) + &("|b".repeat(300) + "\n").repeat(300);
+    let table = format!("|{}\n|{}\n", "a|".repeat(300), "-|".repeat(300))
+        + &("|b".repeat(300) + "\n").repeat(300);
     let blocks = parse(&table, table.len());
     assert!(blocks.len() < 100, "{}", blocks.len());
 
@@ -196,6 +218,14 @@ fn too_much_is_cut_and_shown_as_written() {
         })
         .collect();
     assert!(texts.len() > 5 && texts.iter().all(|length| *length <= MAX_PARAGRAPH), "{texts:?}");
+
+    let words = "字\u{3000}".repeat(5_000) + &"字".repeat(5_000);
+    let blocks = parse(&words, words.len());
+    let length = |block: &Block| match &block.kind {
+        Kind::Paragraph(rich) => rich.text.len(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(blocks.iter().map(length).sum::<usize>(), words.len(), "nothing is lost");
 
     let endless = "é".repeat(MAX_BYTES);
     let blocks = parse(&endless, endless.len());
