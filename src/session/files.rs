@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::error::SessionError;
 
 /// What every unfinished file's name begins and ends with.
-const UNFINISHED: (&str, &str) = (".lorgnette-", ".tmp");
+pub const UNFINISHED: (&str, &str) = (".lorgnette-", ".tmp");
 
 /// Creates a folder and those above it, for this user alone where the system tells users apart.
 pub fn create_folder(folder: &Path) -> Result<(), SessionError> {
@@ -24,13 +24,27 @@ pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> Result<(), SessionError> {
+    write_as(path, 0o600, write)
+}
+
+/// The same, for whomever `mode` lets read it, where the system has such modes.
+pub fn write_as(
+    path: &Path,
+    mode: u32,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), SessionError> {
     let failed = |error: &io::Error| SessionError::io(path, error);
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let mut file = tempfile::Builder::new()
-        .prefix(UNFINISHED.0)
-        .suffix(UNFINISHED.1)
-        .tempfile_in(folder)
-        .map_err(|error| failed(&error))?;
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(UNFINISHED.0).suffix(UNFINISHED.1);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+    #[cfg(not(unix))]
+    let _ = mode;
+    let mut file = builder.tempfile_in(folder).map_err(|error| failed(&error))?;
     write(file.as_file_mut()).map_err(|error| failed(&error))?;
     file.as_file().sync_all().map_err(|error| failed(&error))?;
     file.persist(path).map_err(|error| failed(&error.error))?;

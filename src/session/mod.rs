@@ -77,12 +77,15 @@
 //! folded into `session.json` and the journal removed; an exchange that `session.json` has already
 //! is not taken from the journal again.
 
+mod bundle;
 mod disk;
 mod error;
+mod export;
 mod files;
 mod id;
 mod journal;
 mod lock;
+mod markdown;
 mod picture;
 mod record;
 mod store;
@@ -94,8 +97,10 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
+pub use bundle::Bundle;
 pub use disk::{Condition, FORMAT};
 pub use error::SessionError;
+pub use export::ExportFormat;
 pub use id::SessionId;
 pub use picture::{MAX_PIXELS, THUMBNAIL_SIDE};
 pub use record::{

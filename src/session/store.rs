@@ -53,6 +53,10 @@ impl Store {
         }
     }
 
+    pub(super) fn data(&self) -> &Path {
+        &self.data
+    }
+
     /// The folder of the conversation `id`, to show it to its owner.
     pub fn folder(&self, id: &SessionId) -> PathBuf {
         folder(&self.data, id)

@@ -297,7 +297,11 @@ impl Writer {
 }
 
 /// Writes a picture, and the conversation's thumbnail where it is the first.
-fn write_picture(folder: &Path, file: &str, pixels: &RgbImage) -> Result<(), SessionError> {
+pub(super) fn write_picture(
+    folder: &Path,
+    file: &str,
+    pixels: &RgbImage,
+) -> Result<(), SessionError> {
     picture::write(&folder.join(file), pixels)?;
     let thumbnail = folder.join(THUMBNAIL);
     if thumbnail.exists() {

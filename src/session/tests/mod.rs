@@ -1,5 +1,7 @@
 //! Conversations kept, found again after every kind of end, and thrown away.
 
+mod bundles;
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -136,7 +138,7 @@ fn a_conversation_comes_back_as_it_was() {
 
 #[test]
 fn the_documented_json_is_what_is_read() {
-    let documentation = include_str!("mod.rs");
+    let documentation = include_str!("../mod.rs");
     let start = documentation.find("//! {\n").unwrap();
     let end = documentation[start..].find("//! ```").unwrap();
     let json: String = documentation[start..start + end].replace("//!", "");
