@@ -1,4 +1,4 @@
-//! Pictures in: from files, from the standard input, from bytes in memory.
+//! Pictures in: from files, from the standard input, from bytes in memory, from a camera.
 //!
 //! Whatever arrives is outside data and may be anything at all. What leaves is a
 //! [`Frame`](crate::frame::Frame) of upright, opaque RGB pixels, or a [`CaptureError`] that says in
@@ -15,6 +15,7 @@
 //! * 16-bit and floating-point samples become 8-bit, grey and CMYK become RGB. Colour profiles are
 //!   not applied: samples are taken as sRGB.
 
+mod camera;
 mod container;
 mod decode;
 mod error;
@@ -24,6 +25,10 @@ mod sniff;
 #[cfg(test)]
 mod tests;
 
+pub use camera::{
+    Camera, CameraChoice, CameraDevice, CameraError, CameraFeed, CameraFormatInfo, CameraState,
+    ListedCamera, PixelFormat, UnknownFormat, list_cameras, take_picture,
+};
 pub use decode::MAX_PIXELS;
 pub use error::{CaptureError, Reason};
 pub use file::{MAX_FILE_BYTES, load, load_bytes, load_reader};
