@@ -3,7 +3,7 @@
 //! # Data flow
 //!
 //! ```text
-//! file | stdin ─► capture ─► Frame ─┐
+//! file | stdin | camera ─► capture ─► Frame ─┐
 //!                    --region ─► Region ─► engine ─► mistral.rs (encode → project → decode)
 //!                                             └────► EngineEvent::{Token, Done, Failed} ─► cli
 //! ```
@@ -14,10 +14,10 @@
 //! |---|---|
 //! | [`frame`], [`region`] | a picture, and the part of it that "that" means: plain values |
 //! | [`job`], [`config`] | progress of long work; the folders of this installation |
-//! | [`capture`] | pictures from outside, checked and turned upright |
+//! | [`capture`] | pictures from outside, checked and turned upright; the live camera |
 //! | [`model_store`] | models on disk: found, unpacked, validated |
 //! | [`engine`] | mistral.rs behind commands and events |
-//! | [`cli`] | `ask`, `bench`, `demo` |
+//! | [`cli`] | `ask`, `cameras`, `bench`, `demo` |
 //! | `panics` | a dependency's panic, kept from the terminal and made an error |
 //! | [`cpu`] | whether this processor can run what was built |
 //!
