@@ -141,6 +141,34 @@ look_for_libraries() {
             xdg-desktop-portal-gtk xdg-desktop-portal-gtk
 }
 
+# What boots a kernel that has a virtual camera, for tests/camera.rs.
+can_boot_camera() { have qemu-system-x86_64 && have busybox && have cpio; }
+
+look_for_test_tools() {
+    # Elsewhere the kernels are packed in other ways, and that test is skipped.
+    [ "$manager" != apt-get ] || [ "$(uname -m)" != x86_64 ] || can_boot_camera ||
+        want "the test with a virtual camera" "qemu-system-x86 busybox-static cpio"
+}
+
+# Unpacks Debian's kernel, which has a virtual camera, into the cache. It is not installed.
+fetch_kernel() {
+    kernel=${XDG_CACHE_HOME:-${HOME-}/.cache}/lorgnette-test-kernel
+    [ "$manager" = apt-get ] && [ "$(uname -m)" = x86_64 ] && can_boot_camera || return 0
+    [ ! -d "$kernel" ] || return 0
+    package=$(apt-cache depends linux-image-amd64 2>/dev/null |
+        sed -n 's/.*Depends: *\(linux-image-[0-9][^ ]*\).*/\1/p' | head -n 1)
+    if [ -z "$package" ]; then
+        say "the test with a virtual camera is left out: there is no package linux-image-amd64"
+        return
+    fi
+    say "unpacking $package into $kernel, for the test with a virtual camera"
+    mkdir -p "$kernel.new" &&
+        (cd "$kernel.new" && apt-get download "$package" && dpkg-deb -x ./*.deb . && rm ./*.deb) \
+            >&2 </dev/null &&
+        mv "$kernel.new" "$kernel" || say "that failed; the test will be skipped"
+    rm -rf "$kernel.new"
+}
+
 # Asks for a password only at a terminal, where there is somebody to give it.
 may_install() {
     sudo=
@@ -192,6 +220,7 @@ if [ "$(uname -s)" = Darwin ]; then
     fi
 elif [ "$(uname -s)" = Linux ]; then
     look_for_libraries
+    [ "$verb" != test ] || look_for_test_tools
     if [ -z "$found" ]; then
         have rustup || have curl || have wget ||
             want "fetching Rust" "curl ca-certificates" curl curl
@@ -199,6 +228,7 @@ elif [ "$(uname -s)" = Linux ]; then
         want "formatting and linting" "rustfmt rust-clippy" "rustfmt clippy" rust
     fi
     [ -z "$missing" ] || install_missing
+    [ "$verb" != test ] || fetch_kernel
 fi
 [ -n "$found" ] || install_rust
 if [ "$verb" = test ] && ! has_lints && has_rustup_cargo; then

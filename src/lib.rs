@@ -3,7 +3,7 @@
 //! # Data flow
 //!
 //! ```text
-//! file | stdin ─► capture ─► Frame ─┐
+//! file | stdin | camera ─► capture ─► Frame ─┐
 //!                    --region ─► Region ─► engine ─► mistral.rs (encode → project → decode)
 //!                                             └────► EngineEvent::{Token, Done, Failed} ─► cli
 //! ```
@@ -16,10 +16,13 @@
 //! | [`job`], [`config`] | progress of long work; the folders of this installation, the settings |
 //! | [`capture`] | pictures from outside, checked and turned upright |
 //! | [`scene`] | whether the camera shows something new, and at rest |
+//! | [`job`], [`config`] | progress of long work; the folders of this installation |
+//! | [`capture`] | pictures from outside, checked and turned upright; the live camera |
 //! | [`model_store`] | models on disk: found, unpacked, validated |
 //! | [`session`] | conversations on disk: journal, history, bundles |
 //! | [`engine`] | mistral.rs behind commands and events |
 //! | [`cli`] | `ask`, `replay`, `bench`, `demo` |
+//! | [`cli`] | `ask`, `cameras`, `bench`, `demo` |
 //! | `panics` | a dependency's panic, kept from the terminal and made an error |
 //! | [`cli`] | `ask`, `bench`, `demo` |
 //! | [`log`] | the log file, which holds no question, no answer and no picture |

@@ -17,6 +17,10 @@ use crate::region::{Region, RegionSpec};
 
 /// The name that stands for standard input.
 pub const STDIN: &str = "-";
+/// What stands before a camera's number.
+const CAMERA: &str = "camera:";
+/// How long a camera may take for a picture.
+const CAMERA_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Pictures with the parts to look at, and how long they took to decode.
 pub type Pictures = (Vec<(Frame, Option<Region>)>, Duration);
@@ -78,7 +82,12 @@ fn split(words: &[OsString]) -> (&[OsString], Cow<'_, str>) {
 }
 
 fn is_picture(word: &OsStr) -> bool {
-    word == STDIN || Path::new(word).is_file()
+    word == STDIN || camera(word).is_some() || Path::new(word).is_file()
+}
+
+/// The camera that a word like `camera:0` names. A file of that name is `./camera:0`.
+pub fn camera(word: &OsStr) -> Option<u32> {
+    word.to_str()?.strip_prefix(CAMERA)?.parse().ok()
 }
 
 /// Reads the pictures, each with the region that was given for it.
@@ -89,6 +98,8 @@ pub fn read<P: AsRef<Path>>(files: &[P], regions: &[RegionSpec]) -> Result<Pictu
         let file = file.as_ref();
         let frame = if file.as_os_str() == STDIN {
             capture::load_reader(Source::Stdin, std::io::stdin().lock())?
+        } else if let Some(index) = camera(file.as_os_str()) {
+            capture::take_picture(index, CAMERA_PATIENCE)?
         } else {
             capture::load(file)?
         };
@@ -131,5 +142,7 @@ mod tests {
         assert_eq!(split(&["a", path]), (2, WHAT_IS_THAT.to_owned()));
         assert_eq!(split(&["gone.jpg"]), (1, WHAT_IS_THAT.to_owned()));
         assert_eq!(split(&["a", "-"]), (2, WHAT_IS_THAT.to_owned()));
+        assert_eq!(split(&["a", "camera:1"]), (2, WHAT_IS_THAT.to_owned()));
+        assert_eq!(split(&["camera:0", "camera: what?"]), (1, "camera: what?".to_owned()));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, stdout};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -103,7 +103,11 @@ fn answer(
     if images.iter().any(|image| image == STDIN) {
         return Err(CliError::Usage("a batch takes no picture from standard input".into()));
     }
-    let files: Vec<_> = images.iter().map(|image| folder.join(image)).collect();
+    let place = |image: &String| match ask::camera(image.as_ref()) {
+        Some(_) => PathBuf::from(image),
+        None => folder.join(image),
+    };
+    let files: Vec<_> = images.iter().map(place).collect();
     let region = match line.region {
         None => None,
         Some(RegionField::Text(text)) => Some(text),

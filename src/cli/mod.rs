@@ -1,11 +1,13 @@
-//! The command line: `ask`, `bench`, `demo`.
+//! The command line: `ask`, `cameras`, `bench`, `demo`.
 //!
 //! Exit codes: 0 answered; 1 the model or the engine failed, or a line of a batch did; 2 the
-//! command line is wrong; 3 a picture could not be read; 130 stopped by Ctrl-C.
+//! command line is wrong; 3 a picture could not be read, or a camera gave none; 130 stopped by
+//! Ctrl-C.
 
 mod ask;
 mod batch;
 mod bench;
+mod cameras;
 mod demo;
 mod drawing;
 mod output;
@@ -17,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::capture::CaptureError;
+use crate::capture::{CameraError, CaptureError};
 use crate::config::{ConfigError, Folders};
 use crate::engine::{AnswerOptions, EngineError, Weights};
 use crate::model_store::{DEFAULT_MODEL, ModelError};
@@ -37,6 +39,8 @@ struct Cli {
 enum Command {
     /// Answer a question about one or more pictures.
     Ask(AskArgs),
+    /// List the cameras that are connected, or try one.
+    Cameras(cameras::CamerasArgs),
     /// Measure start, answering and memory over the sample pictures.
     Bench(BenchArgs),
     /// Ask "What is that?" about every sample picture and draw the answers into a folder.
@@ -45,10 +49,11 @@ enum Command {
 
 #[derive(Args)]
 #[command(after_help = "Exit codes: 0 answered; 1 the model or the engine failed, or a line of a \
-    batch did; 2 the command line is wrong; 3 a picture could not be read; 130 stopped by Ctrl-C.")]
+    batch did; 2 the command line is wrong; 3 a picture could not be read, or a camera gave none; \
+    130 stopped by Ctrl-C.")]
 struct AskArgs {
-    /// Pictures (files, or - for standard input), then the question. Without a question:
-    /// "What is that?"
+    /// Pictures (files, - for standard input, camera:0 for one from that camera), then the
+    /// question. Without a question: "What is that?"
     #[arg(value_name = "PICTURE... QUESTION", required_unless_present = "batch")]
     words: Vec<OsString>,
     /// The part of the picture that "that" means: x,y,width,height in pixels or, none above 1, as
@@ -147,6 +152,8 @@ enum CliError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Capture(#[from] CaptureError),
+    #[error(transparent)]
+    Camera(#[from] CameraError),
     #[error("{0}")]
     Region(String),
     #[error(transparent)]
@@ -182,7 +189,7 @@ impl CliError {
             | Self::Region(_)
             | Self::Usage(_) => 2,
             Self::Config(_) | Self::Engine(_) | Self::File { .. } | Self::Batch { .. } => 1,
-            Self::Capture(_) => 3,
+            Self::Capture(_) | Self::Camera(_) => 3,
             Self::Interrupted => 130,
         }
     }
@@ -199,6 +206,7 @@ pub fn main() -> ExitCode {
                 batch::run(&folders, &file, &answer)
             }
             Command::Ask(ask) => ask::run(&folders, &ask),
+            Command::Cameras(cameras) => cameras::run(&cameras),
             Command::Bench(bench) if bench.only_start => bench::only_start(&folders, &bench),
             Command::Bench(bench) => bench::run(&folders, &bench),
             Command::Demo(demo) => demo::run(&folders, &demo),

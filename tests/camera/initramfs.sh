@@ -47,7 +47,10 @@ fi
 cp "$program" "$root/bin/lorgnette"
 # What a debugger needs would fill the machine's memory.
 ! command -v strip >/dev/null || strip "$root/bin/lorgnette"
-ldd "$program" | grep -o '/[^ ]*' | while read -r library; do
+for file in "$program" "$root/bin/busybox"; do
+    # One that is linked statically has none.
+    ldd "$file" 2>/dev/null || :
+done | grep -o '/[^ ]*' | while read -r library; do
     mkdir -p "$root$(dirname "$library")"
     cp -L "$library" "$root$library"
 done

@@ -18,9 +18,9 @@ const USUAL_FPS: u32 = 30;
 pub enum PixelFormat {
     /// One JPEG for each frame.
     Mjpeg,
-    /// Y'CbCr 4:2:2, packed.
+    /// YUV 4:2:2, packed.
     Yuyv,
-    /// Y'CbCr 4:2:0 in two planes.
+    /// YUV 4:2:0 in two planes.
     Nv12,
     /// Three bytes a pixel, red first.
     Rgb,

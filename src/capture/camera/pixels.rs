@@ -22,7 +22,7 @@ pub(super) struct Raw<'a> {
 
 /// Converts a frame; what is too short or damaged is refused, in words.
 ///
-/// Y'CbCr is taken as BT.601 in the narrow range, which is what webcams send.
+/// YUV is taken as BT.601 in the narrow range, which is what webcams send.
 pub(super) fn to_rgb(raw: &Raw<'_>) -> Result<RgbImage, String> {
     if raw.pixels == PixelFormat::Mjpeg {
         return jpeg(raw.data);
@@ -212,7 +212,7 @@ mod tests {
         for cut in [0, 2, 20, whole / 2, whole - 1] {
             assert!(to_rgb(&raw(PixelFormat::Mjpeg, 33, 17, &bytes[..cut])).is_err(), "{cut}");
         }
-        let noise: Vec<u8> = (0..2000_u32).map(|i| (i * 7919 >> 3) as u8).collect();
+        let noise: Vec<u8> = (0..2000_u32).map(|i| ((i * 7919) >> 3) as u8).collect();
         assert!(to_rgb(&raw(PixelFormat::Mjpeg, 33, 17, &noise)).is_err());
     }
 }

@@ -8,9 +8,10 @@ use super::{CameraDevice, CameraError};
 /// What the camera is doing.
 ///
 /// `Display` is one line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum CameraState {
     /// Nothing, as nobody wants it to.
+    #[default]
     Off,
     /// It is being opened, or the system asks the user about it.
     Starting,

@@ -156,12 +156,8 @@ fn start(fake: &Fake) -> Camera {
     Camera::with(Arc::new(fake.clone()), TIMES, || ()).unwrap()
 }
 
-fn any() -> Option<CameraChoice> {
-    Some(CameraChoice::default())
-}
-
-fn named(name: &str) -> Option<CameraChoice> {
-    Some(CameraChoice { name: Some(name.to_owned()), size: None })
+fn named(name: &str) -> CameraChoice {
+    CameraChoice { name: Some(name.to_owned()), size: None }
 }
 
 fn until(what: &str, mut reached: impl FnMut() -> bool) {
@@ -209,7 +205,7 @@ fn a_camera_goes_live_and_off_again() {
     assert_eq!(names, ["Cam", "Cam (2)"]);
     assert!(fake.lock().opened.is_empty(), "nothing is switched on unasked");
 
-    camera.watch(any());
+    camera.watch(Some(CameraChoice::default()));
     let (device, format, frame) = live(&camera);
     assert_eq!((device.index, format), (0, MODES[0]));
     assert_eq!((frame.width(), frame.height()), (12, 8));
@@ -218,7 +214,7 @@ fn a_camera_goes_live_and_off_again() {
     until("another frame", || camera.newest().is_some_and(|newer| newer.id > frame.id));
     assert!(wakes.load(Ordering::Relaxed) >= 4);
     // The same wish again changes nothing.
-    camera.watch(any());
+    camera.watch(Some(CameraChoice::default()));
     assert!(matches!(camera.state(), CameraState::Live { .. }));
 
     camera.watch(None);
@@ -236,7 +232,7 @@ fn modes_are_tried_until_one_delivers() {
     fake.fault(Yuyv, Some(Fault::Garbage));
     fake.fault(Nv12, Some(Fault::Hangs));
     let camera = start(&fake);
-    camera.watch(any());
+    camera.watch(Some(CameraChoice::default()));
     let (_, format, _) = live(&camera);
     assert_eq!(format, MODES[4]);
     let opened: Vec<_> = fake.lock().opened.iter().map(|(_, mode)| mode.pixels).collect();
@@ -263,7 +259,7 @@ fn a_camera_that_others_hold_comes_when_they_let_go() {
         let fake = Fake::with(&[(0, "Cam")]);
         fake.set(|world| world.trouble = Some(trouble));
         let camera = start(&fake);
-        camera.watch(any());
+        camera.watch(Some(CameraChoice::default()));
         reaches(&camera, &state);
         // Waiting is told apart from trying every mode in vain.
         assert!(!camera.has_tried_all());
@@ -276,7 +272,7 @@ fn a_camera_that_others_hold_comes_when_they_let_go() {
 fn a_camera_may_be_pulled_out_and_put_in() {
     let fake = Fake::with(&[]);
     let camera = start(&fake);
-    camera.watch(any());
+    camera.watch(Some(CameraChoice::default()));
     reaches(&camera, &CameraState::Missing);
     fake.set(|world| world.cameras = vec![(2, "Cam")]);
     assert_eq!(live(&camera).0.index, 2);
@@ -297,7 +293,7 @@ fn a_camera_may_be_pulled_out_and_put_in() {
 fn a_chosen_camera_is_waited_for() {
     let fake = Fake::with(&[(0, "Other")]);
     let camera = start(&fake);
-    camera.watch(named("Cam"));
+    camera.watch(Some(named("Cam")));
     reaches(&camera, &CameraState::Lost("Cam".into()));
     fake.set(|world| world.cameras.push((1, "Cam")));
     assert_eq!(live(&camera).0.index, 1);
@@ -309,7 +305,7 @@ fn a_camera_that_hangs_is_freed_and_started_again() {
     let fake = Fake::with(&[(0, "Cam")]);
     fake.set(|world| world.frees = true);
     let camera = start(&fake);
-    camera.watch(any());
+    camera.watch(Some(CameraChoice::default()));
     live(&camera);
     fake.fault(Mjpeg, Some(Fault::Hangs));
     until("it is noticed", || matches!(camera.state(), CameraState::Failed(_)));
@@ -325,7 +321,7 @@ fn a_driver_that_hangs_for_good_holds_nobody_up() {
         fake.fault(pixels, Some(Fault::Hangs));
     }
     let camera = start(&fake);
-    camera.watch(any());
+    camera.watch(Some(CameraChoice::default()));
     until("no further thread is risked", || camera.has_tried_all());
     assert_eq!(fake.lock().running, 4);
     let begun = Instant::now();
@@ -335,7 +331,7 @@ fn a_driver_that_hangs_for_good_holds_nobody_up() {
     assert!(begun.elapsed() < PATIENCE / 4);
 
     let camera = start(&fake);
-    camera.watch(any());
+    camera.watch(Some(CameraChoice::default()));
     until("it hangs", || fake.lock().running == 5);
     let begun = Instant::now();
     drop(camera);
@@ -349,11 +345,11 @@ fn a_driver_that_hangs_for_good_holds_nobody_up() {
 fn cameras_and_sizes_are_swapped_while_running() {
     let fake = Fake::with(&[(0, "Cam"), (1, "Other")]);
     let camera = start(&fake);
-    camera.watch(named("Cam"));
+    camera.watch(Some(named("Cam")));
     live(&camera);
     for round in 0..20 {
         let name = if round % 2 == 0 { "Other" } else { "Cam" };
-        camera.watch(named(name));
+        camera.watch(Some(named(name)));
         assert_eq!(camera.state(), CameraState::Starting);
         let (device, _, frame) = live(&camera);
         assert_eq!(device.name, name);
@@ -370,7 +366,7 @@ fn a_panic_in_a_dependency_is_a_mode_that_does_not_work() {
     let fake = Fake::with(&[(0, "Cam")]);
     fake.fault(Mjpeg, Some(Fault::Panics));
     let camera = start(&fake);
-    camera.watch(any());
+    camera.watch(Some(CameraChoice::default()));
     assert_eq!(live(&camera).1, MODES[2]);
     fake.fault(Yuyv, Some(Fault::Panics));
     until(
@@ -386,7 +382,7 @@ fn a_camera_none_of_whose_modes_works_is_tried_again() {
         fake.fault(pixels, Some(Fault::Refused));
     }
     let camera = start(&fake);
-    camera.watch(any());
+    camera.watch(Some(CameraChoice::default()));
     reaches(&camera, &CameraState::Failed("refused".into()));
     until("all were tried", || camera.has_tried_all());
     fake.fault(Yuyv, None);

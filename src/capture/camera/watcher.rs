@@ -161,11 +161,11 @@ impl Watcher {
             return Deed::Nothing;
         };
         let name = work.device.name.clone();
-        let worn = work.live_since.is_some_and(|since| {
+        let lasted = work.live_since.is_some_and(|since| {
             // A mode that worked for long is not to blame.
             work.alive.saturating_duration_since(since) > self.times.hang * 2
         });
-        let blamed = if worn { None } else { work.mode };
+        let blamed = if lasted { None } else { work.mode };
         if let Some(end) = work.end.clone() {
             let index = work.device.index;
             board.work = None;
@@ -259,10 +259,10 @@ impl Watcher {
         let (shared, devices) = (Arc::clone(&self.shared), Arc::clone(&self.devices));
         let Start { number, cancel, device, wanted, failed, life } = start;
         let started = thread("camera", move || {
-            // Its end tells that this thread does not hang.
-            let _life = life;
             let worker = Worker { shared: &shared, number, cancel, device, wanted, failed };
             worker.run(&*devices);
+            // Its end tells that this thread does not hang.
+            drop(life);
         });
         if let Err(error) = started {
             self.shared.change(|board| {
