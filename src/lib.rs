@@ -13,17 +13,19 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`frame`], [`region`] | a picture, and the part of it that "that" means: plain values |
-//! | [`job`], [`config`] | progress of long work; the folders of this installation |
+//! | [`job`], [`config`] | progress of long work; the folders of this installation, the settings |
 //! | [`capture`] | pictures from outside, checked and turned upright |
+//! | [`scene`] | whether the camera shows something new, and at rest |
 //! | [`model_store`] | models on disk: found, unpacked, validated |
 //! | [`session`] | conversations on disk: journal, history, bundles |
 //! | [`engine`] | mistral.rs behind commands and events |
 //! | [`cli`] | `ask`, `replay`, `bench`, `demo` |
-//! | `panics` | a dependency's panic, kept from the terminal and made an error |
+//! | [`log`] | the log file, which holds no question, no answer and no picture |
+//! | `panics` | a panic, logged; a dependency's kept from the terminal and made an error |
 //! | [`cpu`] | whether this processor can run what was built |
 //!
-//! Imports point down only: `main` → `cli` → `engine` → `capture`, `model_store`, `session` →
-//! `frame`, `region`, `job`, `config`. `tests/architecture.rs` holds this.
+//! Imports point down only: `main` → `cli` → `engine` → `capture`, `model_store`, `scene`,
+//! `session` → `frame`, `region`, `job`, `config`. `tests/architecture.rs` holds this.
 //!
 //! # Invariants
 //!
@@ -42,7 +44,9 @@ pub mod cpu;
 pub mod engine;
 pub mod frame;
 pub mod job;
+pub mod log;
 pub mod model_store;
 mod panics;
 pub mod region;
+pub mod scene;
 pub mod session;

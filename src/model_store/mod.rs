@@ -173,8 +173,9 @@ mod tests {
     #[test]
     fn a_name_is_looked_up_among_the_shipped_models_and_a_path_on_disk() {
         let home = tempfile::tempdir().unwrap();
-        let [cache, models, samples] = ["c", "m", "s"].map(|name| home.path().join(name));
-        let folders = Folders { cache, models, samples };
+        let [cache, data, models, samples] =
+            ["c", "d", "m", "s"].map(|name| home.path().join(name));
+        let folders = Folders { cache, data, models, samples };
         std::fs::create_dir_all(folders.models.join("tiny")).unwrap();
         let own = home.path().join("mine");
         std::fs::create_dir_all(&own).unwrap();

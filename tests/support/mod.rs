@@ -27,6 +27,7 @@ pub fn cache() -> PathBuf {
 pub fn folders() -> Folders {
     Folders {
         cache: cache(),
+        data: Path::new(env!("CARGO_TARGET_TMPDIR")).join("data"),
         models: root().join("models"),
         samples: root().join("assets/samples"),
     }
