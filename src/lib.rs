@@ -32,6 +32,8 @@
 //! Imports point down only: `main` → `cli` → `engine` → `capture`, `model_store`, `scene` →
 //! Imports point down only: `main` → `cli` → `engine` → `capture`, `model_store`, `session` →
 //! `frame`, `region`, `job`, `config`. `tests/architecture.rs` holds this.
+//! Imports point down only: `main` → `cli` → `engine` → `capture`, `model_store`, `scene`,
+//! `session` → `frame`, `region`, `job`, `config`. `tests/architecture.rs` holds this.
 //!
 //! # Invariants
 //!

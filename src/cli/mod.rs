@@ -3,6 +3,11 @@
 //! Exit codes: 0 answered; 1 the model or the engine failed, or a line of a batch did; 2 the
 //! command line is wrong; 3 a picture could not be read, or a camera gave none; 130 stopped by
 //! Ctrl-C.
+//! The command line: `ask`, `replay`, `bench`, `demo`.
+//!
+//! Exit codes: 0 answered; 1 the model or the engine failed, a line of a batch did, or a replayed
+//! answer came out differently; 2 the command line is wrong; 3 a picture could not be read; 130
+//! stopped by Ctrl-C.
 
 mod ask;
 mod batch;
@@ -11,6 +16,7 @@ mod cameras;
 mod demo;
 mod drawing;
 mod output;
+mod replay;
 mod session;
 
 use std::ffi::OsString;
@@ -24,6 +30,7 @@ use crate::config::{ConfigError, Folders};
 use crate::engine::{AnswerOptions, EngineError, Weights};
 use crate::model_store::{DEFAULT_MODEL, ModelError};
 use crate::region::{RegionError, RegionSpec};
+use crate::session::SessionError;
 
 /// The question where none is asked.
 const WHAT_IS_THAT: &str = "What is that?";
@@ -41,6 +48,8 @@ enum Command {
     Ask(AskArgs),
     /// List the cameras that are connected, or try one.
     Cameras(cameras::CamerasArgs),
+    /// Ask a kept conversation's questions again and compare the answers.
+    Replay(ReplayArgs),
     /// Measure start, answering and memory over the sample pictures.
     Bench(BenchArgs),
     /// Ask "What is that?" about every sample picture and draw the answers into a folder.
@@ -94,6 +103,25 @@ struct ModelArgs {
     /// Precision of the language model's matrices.
     #[arg(long, value_enum, default_value_t = Precision::Q8_0)]
     weights: Precision,
+}
+
+#[derive(Args)]
+#[command(after_help = "Exit codes: 0 every answer came out the same; 1 one did not, or the \
+    bundle, the model or the engine failed; 2 the command line is wrong; 130 stopped by Ctrl-C.\n\
+    Only answers at temperature 0, from the same model, are promised to come out the same.")]
+struct ReplayArgs {
+    /// An exported conversation (a folder or a .zip), or the name of one in the history.
+    bundle: PathBuf,
+    /// A shipped model's name, or a folder with a checkpoint. Without it: the model that was
+    /// asked, where it is shipped.
+    #[arg(long)]
+    model: Option<String>,
+    /// Precision of the language model's matrices. Without it: as it was asked.
+    #[arg(long, value_enum)]
+    weights: Option<Precision>,
+    /// Print one JSON object: what became of each question, and where answers part.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -164,6 +192,12 @@ enum CliError {
     File { file: String, reason: String },
     #[error("{failed} of {all} lines could not be answered")]
     Batch { failed: usize, all: usize },
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error("no question in it was answered: there is nothing to compare")]
+    NothingToReplay,
+    #[error("{different} of {all} answers came out differently")]
+    Replay { different: usize, all: usize },
     #[error("stopped")]
     Interrupted,
     /// Whoever read the output has gone; there is nobody to tell.
@@ -190,6 +224,14 @@ impl CliError {
             | Self::Usage(_) => 2,
             Self::Config(_) | Self::Engine(_) | Self::File { .. } | Self::Batch { .. } => 1,
             Self::Capture(_) | Self::Camera(_) => 3,
+            Self::Config(_)
+            | Self::Engine(_)
+            | Self::File { .. }
+            | Self::Batch { .. }
+            | Self::Session(_)
+            | Self::NothingToReplay
+            | Self::Replay { .. } => 1,
+            Self::Capture(_) => 3,
             Self::Interrupted => 130,
         }
     }
@@ -207,6 +249,7 @@ pub fn main() -> ExitCode {
             }
             Command::Ask(ask) => ask::run(&folders, &ask),
             Command::Cameras(cameras) => cameras::run(&cameras),
+            Command::Replay(replay) => replay::run(&folders, &replay),
             Command::Bench(bench) if bench.only_start => bench::only_start(&folders, &bench),
             Command::Bench(bench) => bench::run(&folders, &bench),
             Command::Demo(demo) => demo::run(&folders, &demo),

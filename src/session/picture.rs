@@ -1,7 +1,7 @@
 //! The pictures of a conversation: PNG made from the pixels alone, so that nothing else a camera
 //! wrote into its file (place, time, owner) comes along.
 
-use std::io::{BufWriter, Cursor, Write};
+use std::io::Cursor;
 use std::path::Path;
 
 use image::codecs::png::{CompressionType, FilterType, PngDecoder, PngEncoder};
@@ -63,16 +63,12 @@ pub fn hash(pixels: &RgbImage) -> String {
 
 /// Writes pixels as PNG, quickly.
 pub fn write(path: &Path, pixels: &RgbImage) -> Result<(), SessionError> {
-    files::write_atomically(path, |file| {
-        let mut out = BufWriter::new(file);
-        PngEncoder::new_with_quality(&mut out, CompressionType::Fast, FilterType::Up)
-            .write_image(pixels.as_raw(), pixels.width(), pixels.height(), ExtendedColorType::Rgb8)
-            .map_err(|error| match error {
-                image::ImageError::IoError(error) => error,
-                other => std::io::Error::other(other.to_string()),
-            })?;
-        out.flush()
-    })
+    // Encoded first: the encoder would hide whether it was the disk that is full.
+    let mut png = Vec::new();
+    PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Up)
+        .write_image(pixels.as_raw(), pixels.width(), pixels.height(), ExtendedColorType::Rgb8)
+        .map_err(|error| SessionError::damaged(path, error.to_string()))?;
+    files::write_bytes(path, &png)
 }
 
 /// The picture in small.

@@ -41,7 +41,9 @@ impl Session {
             return;
         }
         if let Some(first) = self.exchanges.first() {
-            self.title = default_title(&first.question, &first.answer.text);
+            let ended = first.answer.finish != Finish::Pending;
+            let answer = if ended { first.answer.text.as_str() } else { "" };
+            self.title = default_title(&first.question, answer);
         }
     }
 
