@@ -16,6 +16,7 @@
 //! | [`job`], [`config`] | progress of long work; the folders of this installation, the settings |
 //! | [`capture`] | pictures from outside, checked and turned upright |
 //! | [`scene`] | whether the camera shows something new, and at rest |
+//! | [`speech`] | answers read aloud by the system's own program |
 //! | [`model_store`] | models on disk: found, unpacked, validated |
 //! | [`engine`] | mistral.rs behind commands and events |
 //! | [`cli`] | `ask`, `bench`, `demo` |
@@ -23,8 +24,8 @@
 //! | `panics` | a panic, logged; a dependency's kept from the terminal and made an error |
 //! | [`cpu`] | whether this processor can run what was built |
 //!
-//! Imports point down only: `main` → `cli` → `engine` → `capture`, `model_store`, `scene` →
-//! `frame`, `region`, `job`, `config`. `tests/architecture.rs` holds this.
+//! Imports point down only: `main` → `cli` → `engine` → `capture`, `model_store`,
+//! `scene`, `speech` → `frame`, `region`, `job`, `config`, `log`. `tests/architecture.rs` holds this.
 //!
 //! # Invariants
 //!
@@ -47,3 +48,4 @@ pub mod model_store;
 mod panics;
 pub mod region;
 pub mod scene;
+pub mod speech;
