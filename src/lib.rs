@@ -18,6 +18,7 @@
 //! | [`scene`] | whether the camera shows something new, and at rest |
 //! | [`job`], [`config`] | progress of long work; the folders of this installation |
 //! | [`capture`] | pictures from outside, checked and turned upright; the live camera |
+//! | [`speech`] | answers read aloud by the system's own program |
 //! | [`model_store`] | models on disk: found, unpacked, validated |
 //! | [`session`] | conversations on disk: journal, history, bundles |
 //! | [`engine`] | mistral.rs behind commands and events |
@@ -34,6 +35,8 @@
 //! `frame`, `region`, `job`, `config`. `tests/architecture.rs` holds this.
 //! Imports point down only: `main` → `cli` → `engine` → `capture`, `model_store`, `scene`,
 //! `session` → `frame`, `region`, `job`, `config`. `tests/architecture.rs` holds this.
+//! Imports point down only: `main` → `cli` → `engine` → `capture`, `model_store`,
+//! `scene`, `speech` → `frame`, `region`, `job`, `config`, `log`. `tests/architecture.rs` holds this.
 //!
 //! # Invariants
 //!
@@ -59,3 +62,4 @@ pub mod region;
 pub mod scene;
 pub mod session;
 pub mod ui;
+pub mod speech;

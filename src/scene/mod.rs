@@ -214,5 +214,4 @@ impl SceneWatch {
 }
 
 #[cfg(test)]
-#[path = "scene/tests.rs"]
 mod tests;
