@@ -92,10 +92,8 @@ impl Export<'_> {
 
     fn zip(&self) -> Result<(), SessionError> {
         let failed = |error: &std::io::Error| SessionError::io(self.to, error);
-        let mut builder = staging();
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let staged = builder.tempfile_in(parent(self.to)).map_err(|error| failed(&error))?;
+        let staged = files::unfinished(0o666);
+        let staged = staged.tempfile_in(parent(self.to)).map_err(|error| failed(&error))?;
         let mut zip = ZipWriter::new(staged.as_file());
         self.put(&mut zip, disk::FILE, &disk::encode(self.session, true)?)?;
         for record in self.pictures() {
@@ -237,17 +235,9 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-fn staging() -> tempfile::Builder<'static, 'static> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(files::UNFINISHED.0).suffix(files::UNFINISHED.1);
-    builder
-}
-
 /// A folder beside `to` that goes away unless it is moved there.
 fn staging_folder(to: &Path) -> Result<TempDir, SessionError> {
-    let mut builder = staging();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    let builder = files::unfinished(0o777);
     builder.tempdir_in(parent(to)).map_err(|error| SessionError::io(to, &error))
 }
 

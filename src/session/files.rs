@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::error::SessionError;
 
 /// What every unfinished file's name begins and ends with.
-pub const UNFINISHED: (&str, &str) = (".lorgnette-", ".tmp");
+const UNFINISHED: (&str, &str) = (".lorgnette-", ".tmp");
 
 /// Creates a folder and those above it, for this user alone where the system tells users apart.
 pub fn create_folder(folder: &Path) -> Result<(), SessionError> {
@@ -38,13 +38,7 @@ pub fn write_as(
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(UNFINISHED.0).suffix(UNFINISHED.1);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
-    #[cfg(not(unix))]
-    let _ = mode;
-    let mut file = builder.tempfile_in(folder).map_err(|error| failed(&error))?;
+    let mut file = unfinished(mode).tempfile_in(folder).map_err(|error| failed(&error))?;
     write(file.as_file_mut()).map_err(|error| failed(&error))?;
     file.as_file().sync_all().map_err(|error| failed(&error))?;
     file.persist(path).map_err(|error| failed(&error.error))?;
@@ -55,6 +49,18 @@ pub fn write_as(
 /// Writes bytes to `path`, as [`write_atomically`] does.
 pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), SessionError> {
     write_atomically(path, |file| file.write_all(bytes))
+}
+
+/// Makes files or folders that go away unless they are moved to their place, for whomever `mode`
+/// lets read them, where the system has such modes.
+pub fn unfinished(mode: u32) -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(UNFINISHED.0).suffix(UNFINISHED.1);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+    #[cfg(not(unix))]
+    let _ = mode;
+    builder
 }
 
 /// Makes what was moved in `folder` outlast a power cut, where the system can.
