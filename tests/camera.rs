@@ -187,10 +187,23 @@ fn a_camera_that_is_unplugged_is_missed_and_comes_back() {
     let states: Vec<_> =
         text.lines().filter_map(|line| line.split_once("s] ")?.1.split(':').next()).collect();
     assert_eq!(states, ["starting", "live", "lost", "starting", "live"], "{text}");
-    assert!(text.contains("60 frames of 320×180"), "{text}");
+    assert!(text.contains("150 frames of 320×180"), "{text}");
     let (text, code) = part("unplugged").unwrap();
     assert_eq!(code, 3);
     assert!(text.contains("no camera is connected"), "{text}");
+}
+
+#[test]
+fn a_camera_that_is_used_or_forbidden_says_so() {
+    let Some((text, code)) = part("busy") else { return };
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains(&format!("{CAMERA} is used by another program")), "{text}");
+    let (text, code) = part("denied").unwrap();
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains(&format!("may not use {CAMERA}: add yourself")), "{text}");
+    let (text, code) = part("denied-list").unwrap();
+    assert_eq!(code, 0, "{text}");
+    assert!(text.starts_with(&format!("0   {CAMERA}\n")) && text.contains("may not use"), "{text}");
 }
 
 #[test]

@@ -57,4 +57,6 @@ done
 mkdir -p "$root/models"
 cp -R "$models/." "$root/models"
 
+# One part of the test is not root.
+chmod -R a+rX "$root"
 (cd "$root" && find . | cpio --quiet -o -H newc) >"$output"

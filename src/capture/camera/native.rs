@@ -118,6 +118,7 @@ fn permission() -> Result<(), Trouble> {
 }
 
 #[cfg(not(any(target_os = "macos", target_os = "linux")))]
+#[expect(clippy::unnecessary_wraps, reason = "macOS refuses")]
 fn permission() -> Result<(), Trouble> {
     Ok(())
 }
