@@ -32,14 +32,31 @@ use crate::model_store::{DEFAULT_MODEL, ModelError};
 use crate::region::{RegionError, RegionSpec};
 use crate::session::SessionError;
 
-/// The question where none is asked.
-const WHAT_IS_THAT: &str = "What is that?";
-
 #[derive(Parser)]
-#[command(version, about = "Asks \"what is that?\" about a picture, on this machine alone.")]
+#[command(
+    version,
+    about = "Asks \"what is that?\" about a picture, on this machine alone.",
+    args_conflicts_with_subcommands = true
+)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    /// Pictures or folders to open in the window.
+    pictures: Vec<PathBuf>,
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Start {
+    /// The window.
+    Window {
+        /// Where everything lies.
+        folders: Folders,
+        /// What it opens first.
+        pictures: Vec<PathBuf>,
+    },
+    /// It was a command, which is done.
+    Done(ExitCode),
 }
 
 #[derive(Subcommand)]
@@ -222,8 +239,6 @@ impl CliError {
             Self::Engine(EngineError::EmptyQuestion | EngineError::BadOption(_))
             | Self::Region(_)
             | Self::Usage(_) => 2,
-            Self::Config(_) | Self::Engine(_) | Self::File { .. } | Self::Batch { .. } => 1,
-            Self::Capture(_) | Self::Camera(_) => 3,
             Self::Config(_)
             | Self::Engine(_)
             | Self::File { .. }
@@ -231,19 +246,22 @@ impl CliError {
             | Self::Session(_)
             | Self::NothingToReplay
             | Self::Replay { .. } => 1,
-            Self::Capture(_) => 3,
+            Self::Capture(_) | Self::Camera(_) => 3,
             Self::Interrupted => 130,
         }
     }
 }
 
-/// Runs the command that the process was started with.
+/// Runs the command that the process was started with; without one, the window is wanted.
 #[must_use]
-pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+pub fn main() -> Start {
+    let Cli { command, pictures } = Cli::parse();
     let result = Folders::find().map_err(CliError::from).and_then(|folders| {
         keep_mistralrs_at_home(&folders);
-        match cli.command {
+        let Some(command) = command else {
+            return Ok(Some(Start::Window { folders, pictures: absolute(pictures) }));
+        };
+        let done = match command {
             Command::Ask(AskArgs { batch: Some(file), answer, .. }) => {
                 batch::run(&folders, &file, &answer)
             }
@@ -253,17 +271,25 @@ pub fn main() -> ExitCode {
             Command::Bench(bench) if bench.only_start => bench::only_start(&folders, &bench),
             Command::Bench(bench) => bench::run(&folders, &bench),
             Command::Demo(demo) => demo::run(&folders, &demo),
-        }
+        };
+        done.map(|()| None)
     });
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Some(window)) => window,
+        Ok(None) => Start::Done(ExitCode::SUCCESS),
         Err(error) => {
             if !matches!(error, CliError::OutputClosed) {
                 eprintln!("lorgnette: {error}");
             }
-            ExitCode::from(error.exit_code())
+            Start::Done(ExitCode::from(error.exit_code()))
         }
     }
+}
+
+/// The pictures by their full paths: the window is no place to know the current folder.
+fn absolute(pictures: Vec<PathBuf>) -> Vec<PathBuf> {
+    let full = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    pictures.into_iter().map(full).collect()
 }
 
 /// mistral.rs makes an empty Hugging Face folder in the user's home, wherever it loads from.

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 pub use settings::{CameraSettings, Device, LiveSettings, Precision, Settings, Theme, WindowPlace};
 pub use store::SettingsNotice;
 
+/// The question where none is asked.
+pub const DEFAULT_QUESTION: &str = "What is that?";
 /// Environment variable that names the cache folder, in place of the system's own.
 pub const CACHE_VARIABLE: &str = "LORGNETTE_CACHE_DIR";
 /// Environment variable that names the folder of shipped models.

@@ -170,7 +170,8 @@ impl Default for Settings {
 
 impl Default for CameraSettings {
     fn default() -> Self {
-        Self { on: true, name: None, size: None, mirror: true }
+        // Nothing looks through the camera before its user asked for it.
+        Self { on: false, name: None, size: None, mirror: true }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::region::Region;
 
 /// Tells requests apart; every event carries the one it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RequestId(pub(super) u64);
+pub struct RequestId(pub u64);
 
 /// A command with the id of the request it begins or concerns.
 #[derive(Debug)]

@@ -132,6 +132,21 @@ pub fn locate(folders: &Folders, wanted: &str) -> Result<ModelFolder, ModelError
     Ok(ModelFolder { name, path })
 }
 
+/// The names of the shipped models, the default one first.
+pub fn shipped(folders: &Folders) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(&folders.models)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let name = path.file_name()?.to_str()?.to_owned();
+            path.join("config.json").is_file().then_some(name)
+        })
+        .collect();
+    names.sort_by_key(|name| (name != DEFAULT_MODEL, name.clone()));
+    names
+}
+
 /// A model whose files were checked, ready for the engine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {

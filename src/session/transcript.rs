@@ -17,8 +17,8 @@ pub struct TurnRecord {
 /// question.
 ///
 /// A picture, or a part of one, goes with the first question that shows it; a later question about
-/// the same part shows nothing again. Exchanges that failed or brought no word are left out, as if
-/// they had never been.
+/// the same part shows nothing again. What was said of other pictures before is left out: it would
+/// only mislead. So are exchanges that failed or brought no word, as if they had never been.
 pub fn transcript(earlier: &[Exchange], current: &Exchange) -> Vec<TurnRecord> {
     let mut shown: Vec<&PictureRecord> = Vec::new();
     let mut turns = Vec::new();
@@ -33,7 +33,13 @@ pub fn transcript(earlier: &[Exchange], current: &Exchange) -> Vec<TurnRecord> {
         }
         turns.push(TurnRecord { user: true, text: question.clone(), pictures: new });
     };
-    for exchange in earlier.iter().filter(|exchange| is_told(exchange)) {
+    let about = |exchange: &Exchange| -> Vec<String> {
+        exchange.pictures.iter().map(|picture| picture.sha256.clone()).collect()
+    };
+    let same = about(current);
+    let from =
+        earlier.iter().rposition(|exchange| about(exchange) != same).map_or(0, |last| last + 1);
+    for exchange in earlier[from..].iter().filter(|exchange| is_told(exchange)) {
         ask(&mut turns, exchange);
         let text = exchange.answer.text.clone();
         turns.push(TurnRecord { user: false, text, pictures: Vec::new() });
