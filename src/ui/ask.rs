@@ -81,7 +81,7 @@ fn shutter(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     let on = view.settings.camera.on;
     let name = match (on, live) {
         (_, true) => "Take the picture",
-        (true, false) => "Back to live",
+        (true, false) => "Back to the camera",
         (false, false) => "Use the camera",
     };
     let (rect, response) = ui.allocate_exact_size(Vec2::splat(SHUTTER), Sense::click());
@@ -131,7 +131,7 @@ fn line(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
                 .desired_width(width)
                 .char_limit(LONGEST)
                 .frame(egui::Frame::NONE)
-                .margin(egui::Margin::symmetric(4, 5))
+                .margin(egui::Margin::symmetric(4, 6))
                 .return_key(KeyboardShortcut::new(Modifiers::SHIFT, Key::Enter));
             let response = ScrollArea::vertical()
                 .max_height(110.0)

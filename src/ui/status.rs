@@ -173,6 +173,7 @@ fn draw_pill(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     // The bar is laid out from the right, and so is what stands in the pill.
     let response = frame.show(ui, |ui| {
         ui.spacing_mut().item_spacing.x = 7.0;
+        ui.spacing_mut().interact_size.y = 18.0;
         ui.horizontal(|ui| {
             ui.add(Label::new(RichText::new(&pill.text).size(13.5)).extend());
             let (rect, _) = ui.allocate_exact_size(egui::Vec2::splat(9.0), egui::Sense::hover());

@@ -304,6 +304,8 @@ fn remarks(ui: &mut Ui, view: &View, card: &Card, palette: Palette) {
 
 fn foot(ui: &mut Ui, view: &View, index: usize, actions: &mut Vec<Action>, palette: Palette) {
     let card = &view.talk.cards[index];
+    let id = ui.make_persistent_id("tokens");
+    let mut open = ui.data(|data| data.get_temp(id)).unwrap_or(view.settings.details);
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 2.0;
         ui.visuals_mut().widgets.inactive.weak_bg_fill = egui::Color32::TRANSPARENT;
@@ -322,8 +324,6 @@ fn foot(ui: &mut Ui, view: &View, index: usize, actions: &mut Vec<Action>, palet
         if icon_button(ui, ICON_REPLAY, "Ask again").clicked() {
             actions.push(Action::AskAgain(index));
         }
-        let id = ui.make_persistent_id("tokens");
-        let mut open = ui.data(|data| data.get_temp(id).unwrap_or(view.settings.details));
         if icon_toggle(ui, ICON_ANALYTICS, "Tokens and probabilities", open).clicked() {
             open = !open;
             ui.data_mut(|data| data.insert_temp(id, open));
@@ -334,9 +334,6 @@ fn foot(ui: &mut Ui, view: &View, index: usize, actions: &mut Vec<Action>, palet
             });
         }
     });
-    let id = ui.make_persistent_id("tokens");
-    // The row above stands in a child of this one, which has the same salt for its name.
-    let open = ui.data(|data| data.get_temp::<bool>(id)).unwrap_or(view.settings.details);
     if open {
         tokens(ui, card, palette);
     }

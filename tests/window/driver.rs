@@ -114,7 +114,10 @@ impl Driver {
         }
     }
 
+    /// Clicks on what has this name, wherever it is scrolled to.
     pub fn click(&mut self, name: &str) {
+        self.window.get_by_label(name).scroll_to_me();
+        self.steps();
         self.window.get_by_label(name).click();
         self.steps();
     }

@@ -48,7 +48,7 @@ fn a_file_that_is_no_picture_says_so_and_the_one_shown_stays() {
     let text = driver.home.path().join("notes.jpg");
     std::fs::write(&text, "not a picture at all").unwrap();
     for (path, words) in [
-        (text, "it is a text file, not a picture"),
+        (text, "it looks like a text file"),
         (driver.home.path().join("none.png"), "no such file"),
         (sample("SOURCES.txt"), "not a picture"),
     ] {

@@ -13,7 +13,10 @@ fn with_answer(answer: &str) -> Driver {
     driver.ask("What is that?");
     driver.engine.say(&[answer], 0.9);
     driver.engine.end(Finish::End);
-    listed(&mut driver, 1);
+    let title = format!("What is that? {answer}");
+    driver.until("it has its title in the list", |view| {
+        view.history.rows.first().is_some_and(|row| row.title == title)
+    });
     driver
 }
 
@@ -64,13 +67,15 @@ fn new_search_rename_delete_and_undo() {
     driver.ask("Is it ripe?");
     driver.engine.say(&["A lemon."], 0.9);
     driver.engine.end(Finish::End);
-    listed(&mut driver, 2);
+    driver.until("both are listed", |view| {
+        view.history.rows.len() == 2 && view.history.rows[0].title == "Is it ripe? A lemon."
+    });
 
     driver.press(Modifiers::COMMAND, Key::K);
     driver.window.get_by_label("Search the conversations").type_text("LEMON");
     driver.until("one is found", |view| view.history.rows.len() == 1);
     assert_eq!(title(driver.view(), 0), "Is it ripe? A lemon.");
-    driver.window.get_by_label("Search the conversations").type_text(" cat");
+    driver.window.get_by_label("Search the conversations").type_text(" zebra");
     driver.until("nothing is found", |view| view.history.rows.is_empty());
     assert!(driver.has("Nothing found."));
     driver.press(Modifiers::COMMAND, Key::A);
@@ -183,12 +188,9 @@ fn what_a_killed_window_was_saying_is_there_again() {
     let data = driver.home.path().join("data");
     let begun = std::time::Instant::now();
     loop {
-        let journal = std::fs::read_dir(data.join("sessions"))
-            .unwrap()
-            .filter_map(|entry| {
-                std::fs::read_to_string(entry.unwrap().path().join("journal.jsonl")).ok()
-            })
-            .next();
+        let journal = std::fs::read_dir(data.join("sessions")).unwrap().find_map(|entry| {
+            std::fs::read_to_string(entry.unwrap().path().join("journal.jsonl")).ok()
+        });
         if journal.is_some_and(|text| text.contains(" cat")) {
             break;
         }
