@@ -128,6 +128,7 @@ impl App {
             mute: (!voice.available()).then(|| SpeechError::NoProgram.to_string()),
             frames: None,
         };
+        view.toasts.log.clone_from(&view.system.log);
         if let Some(notice) = notice {
             view.toasts.add(toast::Kind::Note, notice.to_string());
         }

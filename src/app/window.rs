@@ -58,6 +58,7 @@ pub fn run(folders: Folders, pictures: Vec<PathBuf>) -> Result<(), WindowError> 
         options,
         Box::new(move |creation| {
             let ctx = &creation.egui_ctx;
+            close_on_signal(ctx);
             let wake = ctx.clone();
             let engine = Engine::start(move || wake.request_repaint())?;
             let chosen = ctx.clone();
@@ -80,6 +81,19 @@ pub fn run(folders: Folders, pictures: Vec<PathBuf>) -> Result<(), WindowError> 
         }),
     )
     .map_err(|error| WindowError::Window(error.to_string()))
+}
+
+/// Closes the window, so that everything is written, when the system ends the session or someone
+/// presses Ctrl-C in the terminal.
+fn close_on_signal(ctx: &egui::Context) {
+    let ctx = ctx.clone();
+    let set = ctrlc::set_handler(move || {
+        ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+        ctx.request_repaint();
+    });
+    if let Err(error) = set {
+        tracing::warn!("a signal will end the program at once: {error}");
+    }
 }
 
 fn viewport(place: Option<WindowPlace>) -> egui::ViewportBuilder {

@@ -115,7 +115,7 @@ fn line(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
         .fill(palette.card)
         .stroke(Stroke::new(if focused { 1.5 } else { 1.0 }, border))
         .corner_radius(CornerRadius::same(ROUND))
-        .inner_margin(egui::Margin::symmetric(8, 5))
+        .inner_margin(egui::Margin::symmetric(8, 4))
         .show(ui, |ui| {
             let buttons = 34.0 * 2.0 + space::S * 2.0;
             let width = (ui.available_width() - buttons).max(80.0);
@@ -131,7 +131,7 @@ fn line(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
                 .desired_width(width)
                 .char_limit(LONGEST)
                 .frame(egui::Frame::NONE)
-                .margin(egui::Margin::symmetric(4, 6))
+                .margin(egui::Margin::symmetric(4, 8))
                 .return_key(KeyboardShortcut::new(Modifiers::SHIFT, Key::Enter));
             let response = ScrollArea::vertical()
                 .max_height(110.0)

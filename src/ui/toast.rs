@@ -38,6 +38,8 @@ struct Toast {
 /// The messages that are shown.
 #[derive(Debug, Clone, Default)]
 pub struct Toasts {
+    /// The log file, which errors name.
+    pub log: Option<std::path::PathBuf>,
     shown: Vec<Toast>,
     next: u64,
 }
@@ -96,7 +98,7 @@ pub fn show(ui: &Ui, toasts: &mut Toasts, actions: &mut Vec<Action>) {
     let response = area.show(ui.ctx(), |ui| {
         ui.set_max_width(360.0_f32.min(ui.ctx().content_rect().width() - 32.0));
         for toast in &toasts.shown {
-            if draw(ui, toast, palette, actions) {
+            if draw(ui, toast, toasts.log.as_deref(), palette, actions) {
                 closed = Some(toast.id);
             }
         }
@@ -114,7 +116,13 @@ pub fn show(ui: &Ui, toasts: &mut Toasts, actions: &mut Vec<Action>) {
 }
 
 /// Draws one and says whether it was closed.
-fn draw(ui: &mut Ui, toast: &Toast, palette: Palette, actions: &mut Vec<Action>) -> bool {
+fn draw(
+    ui: &mut Ui,
+    toast: &Toast,
+    log: Option<&std::path::Path>,
+    palette: Palette,
+    actions: &mut Vec<Action>,
+) -> bool {
     let (icon, colour) = match toast.kind {
         Kind::Done => (ICON_CHECK_CIRCLE, palette.good),
         Kind::Note => (ICON_INFO, palette.accent),
@@ -134,6 +142,10 @@ fn draw(ui: &mut Ui, toast: &Toast, palette: Palette, actions: &mut Vec<Action>)
             ui.vertical(|ui| {
                 ui.set_width((ui.available_width() - 40.0).max(80.0));
                 ui.label(RichText::new(&toast.text));
+                if let Some(log) = log.filter(|_| toast.kind == Kind::Error) {
+                    let text = format!("Log: {}", log.display());
+                    ui.label(RichText::new(text).size(12.0).color(palette.weak));
+                }
                 if let Some((word, action)) = &toast.way_out
                     && ui.add(Button::new(word)).clicked()
                 {
