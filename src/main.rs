@@ -1,8 +1,5 @@
 //! Starts Lorgnette: the processor check, the environment, then the window or the command line.
 
-// A window needs no console beside it.
-#![cfg_attr(all(windows, not(debug_assertions)), windows_subsystem = "windows")]
-
 use std::process::ExitCode;
 
 use lorgnette::cli::Start;

@@ -5,11 +5,11 @@ use egui::{
     Sense, Stroke, StrokeKind, TextEdit, TextureHandle, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 use egui_material_icons::icons::{
-    ICON_DELETE, ICON_DOWNLOAD, ICON_EDIT, ICON_IMAGE, ICON_SEARCH, ICON_UPLOAD,
+    ICON_DELETE, ICON_DOWNLOAD, ICON_EDIT, ICON_IMAGE, ICON_MORE_VERT, ICON_SEARCH, ICON_UPLOAD,
 };
 
 use super::theme::{Palette, ROUND_SMALL, space};
-use super::widgets::{icon_button, labelled_button};
+use super::widgets::labelled_button;
 use super::{Action, Dialog, HistoryAction, View, talk};
 use crate::session::{ExportFormat, SessionId};
 
@@ -228,6 +228,8 @@ fn menu(
         if !(wanted || focused) {
             ui.set_opacity(0.0);
         }
+        // As narrow as its place: what stands out would make the sidebar wider, frame by frame.
+        ui.spacing_mut().button_padding = vec2(2.0, 2.0);
         let more =
             icon_button(ui, egui_material_icons::icons::ICON_MORE_VERT, &format!("More: {title}"));
         egui::Popup::menu(&more).show(entries);

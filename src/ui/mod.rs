@@ -191,16 +191,16 @@ pub fn show(ui: &mut Ui, view: &mut View) -> Vec<Action> {
     let bar = Frame::new().fill(palette.panel).inner_margin(Margin::symmetric(12, 7));
     Panel::top("top").frame(bar).show(ui, |ui| status::top_bar(ui, view, &mut actions));
 
-    let wide = ui.available_width() >= SIDE_BY_SIDE;
+    let wide = ui.available_width() >= SIDE_BY_SIDE + SIDEBAR;
     if view.settings.sidebar {
-        // Beside a narrow window's picture there is no room: the sidebar then lies over it.
         let side = Frame::new().fill(palette.panel).inner_margin(Margin::same(space::M as i8));
-        Panel::left("sidebar")
-            .frame(side)
-            .resizable(wide)
-            .default_size(SIDEBAR)
-            .size_range(200.0..=if wide { 380.0 } else { 240.0 })
-            .show(ui, |ui| history::show(ui, view, &mut actions));
+        let panel = Panel::left("sidebar").frame(side);
+        let panel = if wide {
+            panel.resizable(true).default_size(SIDEBAR).size_range(220.0..=380.0)
+        } else {
+            panel.resizable(false).exact_size(220.0)
+        };
+        panel.show(ui, |ui| history::show(ui, view, &mut actions));
     }
     let foot = Frame::new().fill(palette.ground).inner_margin(Margin::symmetric(16, 10));
     Panel::bottom("ask")

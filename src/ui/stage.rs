@@ -215,11 +215,13 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     }
     let size = vec2(shown.frame.width() as f32, shown.frame.height() as f32);
     let place = Place::fit(size, room, shown.mirrored);
-    ui.painter().rect_filled(place.rect, CornerRadius::same(ROUND), palette.stage);
+    // The shade around a region has corners, and so has the picture under it.
+    let round = CornerRadius::same(if view.stage.region.is_some() { 0 } else { ROUND });
+    ui.painter().rect_filled(place.rect, round, palette.stage);
     if let Some(texture) = &view.stage.texture {
         Image::from_texture((texture.id(), place.rect.size()))
             .uv(place.uv())
-            .corner_radius(CornerRadius::same(ROUND))
+            .corner_radius(round)
             .alt_text(view.stage.label())
             .paint_at(ui, place.rect);
     }
@@ -230,7 +232,6 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     keyboard(ui, &response, view.stage.region, actions);
     if response.has_focus() {
         let stroke = Stroke::new(2.0, palette.accent);
-        let round = CornerRadius::same(ROUND);
         ui.painter().rect_stroke(place.rect, round, stroke, StrokeKind::Outside);
     }
     if let Some(region) = view.stage.region {
