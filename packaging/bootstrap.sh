@@ -148,7 +148,14 @@ look_for_test_tools() {
     # Elsewhere the kernels are packed in other ways, and that test is skipped.
     [ "$manager" != apt-get ] || [ "$(uname -m)" != x86_64 ] || can_boot_camera ||
         want "the test with a virtual camera" "qemu-system-x86 busybox-static cpio"
+    has_vulkan ||
+        want "pictures of the window" mesa-vulkan-drivers mesa-vulkan-drivers vulkan-swrast
+    can_show_window ||
+        want "the test of the real window" "xvfb xdotool imagemagick" \
+            "xorg-x11-server-Xvfb xdotool ImageMagick" "xorg-server-xvfb xdotool imagemagick"
 }
+
+can_show_window() { have Xvfb && have xdotool && have import; }
 
 # Unpacks Debian's kernel and its video modules, a virtual camera among them, into the cache. It is
 # not installed.

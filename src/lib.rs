@@ -3,9 +3,13 @@
 //! # Data flow
 //!
 //! ```text
-//! file | stdin | camera ─► capture ─► Frame ─┐
-//!                    --region ─► Region ─► engine ─► mistral.rs (encode → project → decode)
-//!                                             └────► EngineEvent::{Token, Done, Failed} ─► cli
+//! camera | file | paste | stdin ─► capture ─► Frame, Region ─► app | cli
+//!                                                               │ Question
+//!                                                               ▼
+//!              session (history) ◄─ app | cli ◄─ EngineEvent ─ engine ─► mistral.rs
+//!                                    │                         (encode → project → decode)
+//!                                    ▼
+//!                                   ui (View drawn, Actions given back)
 //! ```
 //!
 //! # Modules
@@ -13,26 +17,35 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`frame`], [`region`] | a picture, and the part of it that "that" means: plain values |
-//! | [`job`], [`config`] | progress of long work; the folders of this installation |
-//! | [`capture`] | pictures from outside, checked and turned upright; the live camera |
+//! | [`job`], [`config`] | what long work shares; the folders of this installation, the settings |
+//! | [`scene`] | whether the camera shows something new, and at rest |
+//! | [`speech`], [`log`] | the system's voice; the log file, which holds no question, answer or picture |
+//! | [`capture`] | pictures from outside, checked and turned upright; cameras |
 //! | [`model_store`] | models on disk: found, unpacked, validated |
+//! | [`session`] | conversations on disk: journal, history, bundles |
 //! | [`engine`] | mistral.rs behind commands and events |
-//! | [`cli`] | `ask`, `cameras`, `bench`, `demo` |
-//! | `panics` | a dependency's panic, kept from the terminal and made an error |
+//! | [`ui`] | the window drawn: panels, theme, answers as Markdown |
+//! | [`app`] | the window's logic: threads, events, actions |
+//! | [`cli`] | `ask`, `cameras`, `replay`, `bench`, `demo` |
+//! | `panics` | a panic, logged; a dependency's kept from the terminal and made an error |
 //! | [`cpu`] | whether this processor can run what was built |
 //!
-//! Imports point down only: `main` → `cli` → `engine` → `capture`, `model_store` → `frame`,
-//! `region`, `job`, `config`. `tests/architecture.rs` holds this.
+//! Imports point down only: `main` → `app`, `cli` → `ui` → `engine` → `capture`, `model_store`,
+//! `session` → `frame`, `region`, `job`, `config`, `scene`, `speech`, `log`.
+//! `tests/architecture.rs` holds this.
 //!
 //! # Invariants
 //!
 //! - Nothing opens a network socket.
-//! - No unbounded channel.
-//! - mistral.rs is named in `engine` and nowhere else; candle there and in `model_store::unpack`.
+//! - No unbounded channel. Small events go through bounded channels, frames through one-deep slots.
+//! - The engine knows nothing of egui. What `ui` draws it neither reads, decodes nor waits for.
+//! - mistral.rs is named in `engine` and nowhere else; candle there and in `model_store::unpack`;
+//!   nokhwa in `capture`; egui in `ui` and `app`.
 //! - Every event carries the id of its request, so that a stale one can be told from the rest.
 //! - Nothing is written into the folder of shipped models.
 //! - Only `main` ends the process, and a Ctrl-C that nothing else could hear (`cli::session`).
 
+pub mod app;
 pub mod capture;
 pub mod cli;
 pub mod config;
@@ -40,6 +53,11 @@ pub mod cpu;
 pub mod engine;
 pub mod frame;
 pub mod job;
+pub mod log;
 pub mod model_store;
 mod panics;
 pub mod region;
+pub mod scene;
+pub mod session;
+pub mod speech;
+pub mod ui;

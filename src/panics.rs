@@ -2,6 +2,8 @@
 //!
 //! mistral.rs runs on threads of its own, whose panics nobody joins: the process-wide hook is the
 //! one place that sees why. Decoders of pictures may panic too, over a hostile file.
+//!
+//! Every panic is logged with its place, and with its words up to where they quote a text.
 
 use std::cell::{Cell, RefCell};
 use std::panic::PanicHookInfo;
@@ -19,12 +21,13 @@ thread_local! {
 
 const NO_REASON: &str = "no reason was given";
 
-/// From now on the panics of threads that do not belong to the program's own code are kept
-/// instead of printed. Further calls do nothing.
+/// From now on every panic is logged, and those of threads that do not belong to the program's own
+/// code are kept instead of printed. Further calls do nothing.
 pub fn catch() {
     INSTALL.call_once(|| {
         let print = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
+            log(info);
             if GUARDED.get() {
                 OWN.set(Some(describe(info)));
             } else if is_foreign() {
@@ -63,15 +66,40 @@ fn is_foreign() -> bool {
     thread.name().is_none_or(|name| name.starts_with("tokio"))
 }
 
+fn log(info: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or("without a name");
+    let what = with_place(unquoted(first_line(info)), info);
+    if GUARDED.get() {
+        tracing::warn!("panic, caught, in thread {thread}: {what}");
+    } else {
+        tracing::error!("panic in thread {thread}: {what}");
+    }
+}
+
+/// The words of a panic before it quotes a text, as the slicing of a string does: that may be a
+/// question or an answer, which are not logged.
+fn unquoted(message: &str) -> &str {
+    let end = [" of `", " slicing `"].iter().filter_map(|quote| message.find(quote)).min();
+    &message[..end.unwrap_or(message.len())]
+}
+
 fn describe(info: &PanicHookInfo<'_>) -> String {
+    with_place(first_line(info), info)
+}
+
+fn first_line<'a>(info: &'a PanicHookInfo<'_>) -> &'a str {
     let text = info.payload_as_str().unwrap_or("a panic without words");
-    let first_line = text.lines().next().unwrap_or_default();
+    text.lines().next().unwrap_or_default()
+}
+
+fn with_place(words: &str, info: &PanicHookInfo<'_>) -> String {
     match info.location() {
         Some(place) => {
             let file = place.file().rsplit(['/', '\\']).next().unwrap_or_default();
-            format!("{first_line}, {file}:{}", place.line())
+            format!("{words}, {file}:{}", place.line())
         }
-        None => first_line.to_owned(),
+        None => words.to_owned(),
     }
 }
 
@@ -86,5 +114,21 @@ mod tests {
         let nested = guard(|| guard(|| panic!("inner")).unwrap_err()).unwrap();
         assert!(nested.starts_with("inner, "), "{nested}");
         assert_eq!(guard(|| 7), Ok(7));
+    }
+
+    #[test]
+    fn the_text_that_a_panic_quotes_is_not_logged() {
+        let secret = std::hint::black_box("Where are the emeralds? Hinter dem Ofen, natürlich");
+        let inside = secret.find('ü').unwrap() + 1;
+        for (start, end) in [(inside, secret.len()), (1000, 1001), (9, 7)] {
+            let message = guard(|| secret[start..end].len()).unwrap_err();
+            let logged = unquoted(&message);
+            assert!(logged.contains("byte") || logged.contains("begin"), "{message}");
+            assert!(!logged.contains("emeralds"), "{logged}");
+        }
+        assert_eq!(
+            unquoted("index out of bounds: the len is 3"),
+            "index out of bounds: the len is 3"
+        );
     }
 }

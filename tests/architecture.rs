@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// Rooms from the bottom up; a room may import from lower floors only.
 const FLOORS: &[&[&str]] = &[
-    &["config", "cpu", "frame", "heatmap", "job", "panics", "region"],
-    &["capture", "encoder", "model_store", "session"],
+    &["config", "cpu", "frame", "heatmap", "job", "log", "panics", "region"],
+    &["capture", "encoder", "model_store", "scene", "session", "speech"],
     &["engine", "eval"],
     &["ui"],
     &["app", "cli"],
@@ -107,4 +107,11 @@ fn the_rules_see_what_breaks_them() {
     assert_eq!(trouble("src/cli/ask.rs", "use mistralrs::Model;").len(), 1);
     assert_eq!(trouble("src/engine/load.rs", "std::net::TcpStream::connect(a)").len(), 1);
     assert!(trouble("src/cli/ask.rs", "let mistralrs_like = 1;").is_empty());
+}
+
+#[test]
+fn the_setting_for_a_changed_scene_begins_at_what_was_measured() {
+    // Neither room may import the other.
+    let setting = lorgnette::config::LiveSettings::default().threshold;
+    assert_eq!(setting.to_bits(), lorgnette::scene::DEFAULT_THRESHOLD.to_bits());
 }

@@ -8,42 +8,14 @@
 
 mod support;
 
-use std::collections::BTreeMap;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};
 
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule,
-};
-use support::{cache, sample};
+use support::{cache, forbid_internet, sample};
 
-/// Runs `command` so that opening an `AF_INET` or `AF_INET6` socket kills it.
+/// Runs `command` so that opening an internet socket kills it.
 fn without_internet(mut command: Command) -> Output {
-    let families = [libc::AF_INET, libc::AF_INET6].map(|family| {
-        let is_family = SeccompCondition::new(
-            0,
-            SeccompCmpArgLen::Dword,
-            SeccompCmpOp::Eq,
-            u64::from(family.unsigned_abs()),
-        );
-        SeccompRule::new(vec![is_family.unwrap()]).unwrap()
-    });
-    let filter = SeccompFilter::new(
-        BTreeMap::from([(libc::SYS_socket, families.to_vec())]),
-        SeccompAction::Allow,
-        SeccompAction::KillProcess,
-        std::env::consts::ARCH.try_into().unwrap(),
-    )
-    .unwrap();
-    let program: BpfProgram = filter.try_into().unwrap();
-    // SAFETY: between fork and exec only the filter is set, by system calls alone.
-    unsafe {
-        command.pre_exec(move || {
-            seccompiler::apply_filter(&program)
-                .map_err(|_| std::io::Error::from(std::io::ErrorKind::Unsupported))
-        });
-    }
+    forbid_internet(&mut command);
     command.output().unwrap()
 }
 

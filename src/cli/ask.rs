@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::output::{Report, json_line, remark, text_line};
 use super::session::Session;
-use super::{AskArgs, CliError, WHAT_IS_THAT};
+use super::{AskArgs, CliError};
 use crate::capture;
-use crate::config::Folders;
+use crate::config::{DEFAULT_QUESTION, Folders};
 use crate::engine::{Picture, Question};
 use crate::frame::{Frame, Source};
 use crate::region::{Region, RegionSpec};
@@ -77,7 +77,7 @@ fn split(words: &[OsString]) -> (&[OsString], Cow<'_, str>) {
         Some((last, pictures)) if !pictures.is_empty() && !is_picture(last) => {
             (pictures, last.to_string_lossy())
         }
-        _ => (words, WHAT_IS_THAT.into()),
+        _ => (words, DEFAULT_QUESTION.into()),
     }
 }
 
@@ -139,10 +139,10 @@ mod tests {
         let path = file.path().to_str().unwrap();
 
         assert_eq!(split(&["a", "b", "What?"]), (2, "What?".to_owned()));
-        assert_eq!(split(&["a", path]), (2, WHAT_IS_THAT.to_owned()));
-        assert_eq!(split(&["gone.jpg"]), (1, WHAT_IS_THAT.to_owned()));
-        assert_eq!(split(&["a", "-"]), (2, WHAT_IS_THAT.to_owned()));
-        assert_eq!(split(&["a", "camera:1"]), (2, WHAT_IS_THAT.to_owned()));
+        assert_eq!(split(&["a", path]), (2, DEFAULT_QUESTION.to_owned()));
+        assert_eq!(split(&["gone.jpg"]), (1, DEFAULT_QUESTION.to_owned()));
+        assert_eq!(split(&["a", "-"]), (2, DEFAULT_QUESTION.to_owned()));
+        assert_eq!(split(&["a", "camera:1"]), (2, DEFAULT_QUESTION.to_owned()));
         assert_eq!(split(&["camera:0", "camera: what?"]), (1, "camera: what?".to_owned()));
     }
 }

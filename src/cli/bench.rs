@@ -10,8 +10,8 @@ use super::ask::{read, shown};
 use super::demo::samples;
 use super::output::{json_line, text_line};
 use super::session::Session;
-use super::{BenchArgs, CliError, WHAT_IS_THAT};
-use crate::config::Folders;
+use super::{BenchArgs, CliError};
+use crate::config::{DEFAULT_QUESTION, Folders};
 use crate::engine::{Question, Weights};
 
 /// A question whose answers are long enough to time decoding.
@@ -81,7 +81,7 @@ pub fn run(folders: &Folders, args: &BenchArgs) -> Result<(), CliError> {
     let (warm_up, _) = read(&files[..1], &[])?;
     let corner = crate::region::Region::new(0.0, 0.0, 0.5, 0.5).ok();
     let warm_up: Vec<_> = warm_up.into_iter().map(|(frame, _)| (frame, corner)).collect();
-    session.ask(Question::new(shown(&warm_up), WHAT_IS_THAT), |_| Ok(()))?;
+    session.ask(Question::new(shown(&warm_up), DEFAULT_QUESTION), |_| Ok(()))?;
 
     let mut columns: [Vec<f64>; 6] = Default::default();
     let [first_word, decode_picture, prepare, prefill, prefill_rate, decode_rate] = &mut columns;
@@ -90,7 +90,7 @@ pub fn run(folders: &Folders, args: &BenchArgs) -> Result<(), CliError> {
         let shutter = Instant::now();
         let (pictures, decoded) = read(std::slice::from_ref(file), &[])?;
         let mut first = None;
-        let answer = session.ask(Question::new(shown(&pictures), WHAT_IS_THAT), |_| {
+        let answer = session.ask(Question::new(shown(&pictures), DEFAULT_QUESTION), |_| {
             first.get_or_insert_with(|| shutter.elapsed());
             Ok(())
         })?;

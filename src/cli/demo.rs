@@ -6,8 +6,8 @@ use std::path::Path;
 use super::ask::{read, shown};
 use super::output::text_line;
 use super::session::Session;
-use super::{CliError, DemoArgs, WHAT_IS_THAT, drawing};
-use crate::config::Folders;
+use super::{CliError, DemoArgs, drawing};
+use crate::config::{DEFAULT_QUESTION, Folders};
 use crate::engine::Question;
 
 /// The table of samples beside the pictures.
@@ -68,18 +68,18 @@ pub fn run(folders: &Folders, args: &DemoArgs) -> Result<(), CliError> {
     let mut session = Session::start(folders, &args.model)?;
     let model = session.ready()?;
     let mut out = stdout().lock();
-    text_line(&mut out, &format!("{} on {}: {WHAT_IS_THAT}", model.name, model.device))?;
+    text_line(&mut out, &format!("{} on {}: {DEFAULT_QUESTION}", model.name, model.device))?;
     let mut named = 0;
     for sample in &samples {
         let file = folders.samples.join(&sample.file);
         let (pictures, _) = read(&[file], &[])?;
-        let answer = session.ask(Question::new(shown(&pictures), WHAT_IS_THAT), |_| Ok(()))?;
+        let answer = session.ask(Question::new(shown(&pictures), DEFAULT_QUESTION), |_| Ok(()))?;
         let right = is_named(&answer.text, &sample.names);
         named += usize::from(right);
         let mark = if right { "named" } else { "-" };
         text_line(&mut out, &format!("{:24} {mark:6} {}", sample.file, answer.text))?;
 
-        let Some(drawing) = drawing::draw(&pictures[0].0.pixels, WHAT_IS_THAT, &answer.tokens)
+        let Some(drawing) = drawing::draw(&pictures[0].0.pixels, DEFAULT_QUESTION, &answer.tokens)
         else {
             continue;
         };

@@ -3,6 +3,11 @@
 //! Exit codes: 0 answered; 1 the model or the engine failed, or a line of a batch did; 2 the
 //! command line is wrong; 3 a picture could not be read, or a camera gave none; 130 stopped by
 //! Ctrl-C.
+//! The command line: `ask`, `replay`, `bench`, `demo`.
+//!
+//! Exit codes: 0 answered; 1 the model or the engine failed, a line of a batch did, or a replayed
+//! answer came out differently; 2 the command line is wrong; 3 a picture could not be read; 130
+//! stopped by Ctrl-C.
 
 mod ask;
 mod batch;
@@ -11,6 +16,7 @@ mod cameras;
 mod demo;
 mod drawing;
 mod output;
+mod replay;
 mod session;
 
 use std::ffi::OsString;
@@ -24,15 +30,33 @@ use crate::config::{ConfigError, Folders};
 use crate::engine::{AnswerOptions, EngineError, Weights};
 use crate::model_store::{DEFAULT_MODEL, ModelError};
 use crate::region::{RegionError, RegionSpec};
-
-/// The question where none is asked.
-const WHAT_IS_THAT: &str = "What is that?";
+use crate::session::SessionError;
 
 #[derive(Parser)]
-#[command(version, about = "Asks \"what is that?\" about a picture, on this machine alone.")]
+#[command(
+    version,
+    about = "Asks \"what is that?\" about a picture, on this machine alone.",
+    args_conflicts_with_subcommands = true
+)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    /// Pictures or folders to open in the window.
+    pictures: Vec<PathBuf>,
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Start {
+    /// The window.
+    Window {
+        /// Where everything lies.
+        folders: Folders,
+        /// What it opens first.
+        pictures: Vec<PathBuf>,
+    },
+    /// It was a command, which is done.
+    Done(ExitCode),
 }
 
 #[derive(Subcommand)]
@@ -41,6 +65,8 @@ enum Command {
     Ask(AskArgs),
     /// List the cameras that are connected, or try one.
     Cameras(cameras::CamerasArgs),
+    /// Ask a kept conversation's questions again and compare the answers.
+    Replay(ReplayArgs),
     /// Measure start, answering and memory over the sample pictures.
     Bench(BenchArgs),
     /// Ask "What is that?" about every sample picture and draw the answers into a folder.
@@ -94,6 +120,25 @@ struct ModelArgs {
     /// Precision of the language model's matrices.
     #[arg(long, value_enum, default_value_t = Precision::Q8_0)]
     weights: Precision,
+}
+
+#[derive(Args)]
+#[command(after_help = "Exit codes: 0 every answer came out the same; 1 one did not, or the \
+    bundle, the model or the engine failed; 2 the command line is wrong; 130 stopped by Ctrl-C.\n\
+    Only answers at temperature 0, from the same model, are promised to come out the same.")]
+struct ReplayArgs {
+    /// An exported conversation (a folder or a .zip), or the name of one in the history.
+    bundle: PathBuf,
+    /// A shipped model's name, or a folder with a checkpoint. Without it: the model that was
+    /// asked, where it is shipped.
+    #[arg(long)]
+    model: Option<String>,
+    /// Precision of the language model's matrices. Without it: as it was asked.
+    #[arg(long, value_enum)]
+    weights: Option<Precision>,
+    /// Print one JSON object: what became of each question, and where answers part.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -164,6 +209,12 @@ enum CliError {
     File { file: String, reason: String },
     #[error("{failed} of {all} lines could not be answered")]
     Batch { failed: usize, all: usize },
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error("no question in it was answered: there is nothing to compare")]
+    NothingToReplay,
+    #[error("{different} of {all} answers came out differently")]
+    Replay { different: usize, all: usize },
     #[error("stopped")]
     Interrupted,
     /// Whoever read the output has gone; there is nobody to tell.
@@ -188,39 +239,57 @@ impl CliError {
             Self::Engine(EngineError::EmptyQuestion | EngineError::BadOption(_))
             | Self::Region(_)
             | Self::Usage(_) => 2,
-            Self::Config(_) | Self::Engine(_) | Self::File { .. } | Self::Batch { .. } => 1,
+            Self::Config(_)
+            | Self::Engine(_)
+            | Self::File { .. }
+            | Self::Batch { .. }
+            | Self::Session(_)
+            | Self::NothingToReplay
+            | Self::Replay { .. } => 1,
             Self::Capture(_) | Self::Camera(_) => 3,
             Self::Interrupted => 130,
         }
     }
 }
 
-/// Runs the command that the process was started with.
+/// Runs the command that the process was started with; without one, the window is wanted.
 #[must_use]
-pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+pub fn main() -> Start {
+    let Cli { command, pictures } = Cli::parse();
     let result = Folders::find().map_err(CliError::from).and_then(|folders| {
         keep_mistralrs_at_home(&folders);
-        match cli.command {
+        let Some(command) = command else {
+            return Ok(Some(Start::Window { folders, pictures: absolute(pictures) }));
+        };
+        let done = match command {
             Command::Ask(AskArgs { batch: Some(file), answer, .. }) => {
                 batch::run(&folders, &file, &answer)
             }
             Command::Ask(ask) => ask::run(&folders, &ask),
             Command::Cameras(cameras) => cameras::run(&cameras),
+            Command::Replay(replay) => replay::run(&folders, &replay),
             Command::Bench(bench) if bench.only_start => bench::only_start(&folders, &bench),
             Command::Bench(bench) => bench::run(&folders, &bench),
             Command::Demo(demo) => demo::run(&folders, &demo),
-        }
+        };
+        done.map(|()| None)
     });
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Some(window)) => window,
+        Ok(None) => Start::Done(ExitCode::SUCCESS),
         Err(error) => {
             if !matches!(error, CliError::OutputClosed) {
                 eprintln!("lorgnette: {error}");
             }
-            ExitCode::from(error.exit_code())
+            Start::Done(ExitCode::from(error.exit_code()))
         }
     }
+}
+
+/// The pictures by their full paths: the window is no place to know the current folder.
+fn absolute(pictures: Vec<PathBuf>) -> Vec<PathBuf> {
+    let full = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    pictures.into_iter().map(full).collect()
 }
 
 /// mistral.rs makes an empty Hugging Face folder in the user's home, wherever it loads from.

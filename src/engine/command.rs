@@ -1,14 +1,14 @@
 //! What the engine can be told.
 
 use super::error::EngineError;
-use crate::config::Folders;
+use crate::config::{Device, Folders, Precision};
 use crate::frame::Frame;
 use crate::model_store::ModelFolder;
 use crate::region::Region;
 
 /// Tells requests apart; every event carries the one it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RequestId(pub(super) u64);
+pub struct RequestId(pub u64);
 
 /// A command with the id of the request it begins or concerns.
 #[derive(Debug)]
@@ -59,6 +59,15 @@ impl Weights {
     }
 }
 
+impl From<Precision> for Weights {
+    fn from(setting: Precision) -> Self {
+        match setting {
+            Precision::Q8_0 => Self::Q8_0,
+            Precision::F32 => Self::F32,
+        }
+    }
+}
+
 /// Where to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeviceChoice {
@@ -67,6 +76,15 @@ pub enum DeviceChoice {
     Auto,
     /// The CPU.
     Cpu,
+}
+
+impl From<Device> for DeviceChoice {
+    fn from(setting: Device) -> Self {
+        match setting {
+            Device::Auto => Self::Auto,
+            Device::Cpu => Self::Cpu,
+        }
+    }
 }
 
 /// A conversation about pictures whose last turn wants an answer.

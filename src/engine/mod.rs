@@ -131,6 +131,45 @@ impl Engine {
     }
 }
 
+/// What the window needs of an engine, so that a test can put another in its place.
+pub trait Answering {
+    /// See [`Engine::load`].
+    ///
+    /// # Errors
+    /// As there.
+    fn load(&self, load: LoadRequest) -> Result<RequestId, EngineError>;
+    /// See [`Engine::ask`].
+    ///
+    /// # Errors
+    /// As there.
+    fn ask(&self, question: Question) -> Result<RequestId, EngineError>;
+    /// See [`Engine::stop`].
+    ///
+    /// # Errors
+    /// As there.
+    fn stop(&self) -> Result<(), EngineError>;
+    /// See [`Engine::try_event`].
+    fn try_event(&self) -> Option<EngineEvent>;
+}
+
+impl Answering for Engine {
+    fn load(&self, load: LoadRequest) -> Result<RequestId, EngineError> {
+        self.load(load)
+    }
+
+    fn ask(&self, question: Question) -> Result<RequestId, EngineError> {
+        self.ask(question)
+    }
+
+    fn stop(&self) -> Result<(), EngineError> {
+        self.stop()
+    }
+
+    fn try_event(&self) -> Option<EngineEvent> {
+        self.try_event()
+    }
+}
+
 impl Drop for Engine {
     fn drop(&mut self) {
         // A full queue ends the worker too: its other end closes with this value.

@@ -132,6 +132,21 @@ pub fn locate(folders: &Folders, wanted: &str) -> Result<ModelFolder, ModelError
     Ok(ModelFolder { name, path })
 }
 
+/// The names of the shipped models, the default one first.
+pub fn shipped(folders: &Folders) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(&folders.models)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let name = path.file_name()?.to_str()?.to_owned();
+            path.join("config.json").is_file().then_some(name)
+        })
+        .collect();
+    names.sort_by_key(|name| (name != DEFAULT_MODEL, name.clone()));
+    names
+}
+
 /// A model whose files were checked, ready for the engine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {
@@ -173,8 +188,9 @@ mod tests {
     #[test]
     fn a_name_is_looked_up_among_the_shipped_models_and_a_path_on_disk() {
         let home = tempfile::tempdir().unwrap();
-        let [cache, models, samples] = ["c", "m", "s"].map(|name| home.path().join(name));
-        let folders = Folders { cache, models, samples };
+        let [cache, data, models, samples] =
+            ["c", "d", "m", "s"].map(|name| home.path().join(name));
+        let folders = Folders { cache, data, models, samples };
         std::fs::create_dir_all(folders.models.join("tiny")).unwrap();
         let own = home.path().join("mine");
         std::fs::create_dir_all(&own).unwrap();

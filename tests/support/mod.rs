@@ -27,6 +27,7 @@ pub fn cache() -> PathBuf {
 pub fn folders() -> Folders {
     Folders {
         cache: cache(),
+        data: Path::new(env!("CARGO_TARGET_TMPDIR")).join("data"),
         models: root().join("models"),
         samples: root().join("assets/samples"),
     }
@@ -106,5 +107,42 @@ impl Listener {
     /// Asks "What is that?" about a sample picture.
     pub fn what_is(&self, name: &str) -> String {
         self.ask(Question::new(vec![picture(&sample(name))], "What is that?")).unwrap().text
+    }
+}
+
+/// Has `command` killed at its first attempt to open an `AF_INET` or `AF_INET6` socket.
+#[cfg(target_os = "linux")]
+pub fn forbid_internet(command: &mut std::process::Command) {
+    use std::collections::BTreeMap;
+    use std::os::unix::process::CommandExt;
+
+    use seccompiler::{
+        BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+        SeccompRule,
+    };
+
+    let families = [libc::AF_INET, libc::AF_INET6].map(|family| {
+        let is_family = SeccompCondition::new(
+            0,
+            SeccompCmpArgLen::Dword,
+            SeccompCmpOp::Eq,
+            u64::from(family.unsigned_abs()),
+        );
+        SeccompRule::new(vec![is_family.unwrap()]).unwrap()
+    });
+    let filter = SeccompFilter::new(
+        BTreeMap::from([(libc::SYS_socket, families.to_vec())]),
+        SeccompAction::Allow,
+        SeccompAction::KillProcess,
+        std::env::consts::ARCH.try_into().unwrap(),
+    )
+    .unwrap();
+    let program: BpfProgram = filter.try_into().unwrap();
+    // SAFETY: between fork and exec only the filter is set, by system calls alone.
+    unsafe {
+        command.pre_exec(move || {
+            seccompiler::apply_filter(&program)
+                .map_err(|_| std::io::Error::from(std::io::ErrorKind::Unsupported))
+        });
     }
 }

@@ -75,16 +75,12 @@ fn run(arguments: Vec<OsString>) -> Result<i32, String> {
         .ok_or("cargo built the application but did not say where")?;
 
     let mut application = Command::new(&program);
-    application.args(if arguments.is_empty() { default_arguments() } else { arguments });
+    // Without any, it opens its window.
+    application.args(arguments);
     if let Some(folder) = env::var_os(START_FOLDER) {
         application.current_dir(folder).env_remove(START_FOLDER);
     }
     become_it(application).map_err(|error| format!("{program} did not start: {error}"))
-}
-
-/// What `run` alone starts: the terminal demo, until the window comes.
-fn default_arguments() -> Vec<OsString> {
-    vec!["demo".into()]
 }
 
 /// Gives the terminal, its signals and the exit code over to the application.
@@ -183,11 +179,6 @@ mod tests {
     fn the_builds_are_not_told_who_started_them() {
         assert!(describes_xtask("CARGO_MANIFEST_DIR") && describes_xtask("CARGO_PKG_NAME"));
         assert!(!describes_xtask("CARGO_TARGET_DIR") && !describes_xtask("CARGO_HOME"));
-    }
-
-    #[test]
-    fn run_alone_starts_the_demo() {
-        assert_eq!(default_arguments(), ["demo"]);
     }
 
     #[test]

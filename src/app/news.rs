@@ -1,0 +1,260 @@
+//! What the threads say, taken without waiting.
+
+use super::App;
+use super::files::FileNews;
+use super::keeper::{News, Opened};
+use super::viewfinder::{Sight, for_screen};
+use crate::capture::CameraState;
+use crate::frame::{Frame, Source};
+use crate::session::{Exchange, Finish};
+use crate::ui::gallery::Tile;
+use crate::ui::history::Row;
+use crate::ui::markdown::{self, Span};
+use crate::ui::stage::Shown;
+use crate::ui::talk::{self, Card, CardState, Talk};
+use crate::ui::toast::Kind;
+use crate::ui::{Action, Dialog, HistoryAction};
+
+/// Events taken in one frame. An engine that says more than this between two frames is far ahead
+/// of what anybody reads.
+const EVENTS: usize = 512;
+
+impl App {
+    /// Takes everything that came since the last frame.
+    pub(super) fn take_news(&mut self, ctx: &egui::Context) {
+        for _ in 0..EVENTS {
+            let Some(event) = self.engine.try_event() else { break };
+            self.take_event(event);
+        }
+        self.take_camera(ctx);
+        while let Some(news) = self.files.as_ref().and_then(super::files::Files::news) {
+            self.take_file(ctx, news);
+        }
+        while let Some(news) = self.keeper.as_mut().and_then(super::keeper::Keeper::news) {
+            self.take_history(ctx, news);
+        }
+        if self.keeper.as_ref().is_some_and(super::keeper::Keeper::is_behind) {
+            ctx.request_repaint_after(std::time::Duration::from_millis(50));
+        }
+        while let Some((number, chosen)) = self.desktop.chosen() {
+            self.take_choice(number, chosen);
+        }
+        if self.view.talk.spoken.is_some() {
+            if self.voice.speaking() {
+                ctx.request_repaint_after(std::time::Duration::from_millis(300));
+            } else {
+                self.view.talk.spoken = None;
+            }
+        }
+        if let Some(error) = self.voice.trouble() {
+            self.fail(error.to_string());
+        }
+        if self.view.dialog == Some(Dialog::Settings) {
+            self.view.system.frames = self.meter.cost().map(|cost| cost.to_string());
+        }
+    }
+
+    fn take_camera(&mut self, ctx: &egui::Context) {
+        let Some(viewfinder) = &self.viewfinder else { return };
+        if let Some(view) = viewfinder.view() {
+            if let CameraState::Live { .. } = view.state
+                && !matches!(self.view.camera.state, CameraState::Live { .. })
+            {
+                tracing::info!("the camera delivers");
+            }
+            self.view.camera = view;
+        }
+        let Some(Sight { frame, image, changed }) = viewfinder.sight() else { return };
+        // A picture that was opened or frozen stays until the user goes back to live.
+        let free = self.view.stage.shown.is_none() || self.view.stage.is_live();
+        if !free || !self.view.settings.camera.on {
+            return;
+        }
+        let mirrored = self.view.settings.camera.mirror;
+        let shown = Shown { frame, live: true, mirrored };
+        self.view.stage.set(ctx, shown.clone(), image);
+        self.live_ask(&shown, changed);
+    }
+
+    fn take_file(&mut self, ctx: &egui::Context, news: FileNews) {
+        match news {
+            FileNews::Found(paths) => {
+                self.view.settings.pictures_folder =
+                    paths.first().and_then(|path| path.parent()).map(std::path::Path::to_path_buf);
+                self.unsaved.get_or_insert_with(std::time::Instant::now);
+                self.view.stage.opened = paths;
+                self.view.stage.at = 0;
+                self.read_opened();
+            }
+            FileNews::Read(frame, image) => {
+                self.view.stage.reading = None;
+                self.leave_live_mode();
+                self.view.stage.region = None;
+                let shown = Shown { frame: *frame, live: false, mirrored: false };
+                self.view.stage.set(ctx, shown, image);
+                self.view.ask.focus = true;
+            }
+            FileNews::Failed(reason) => {
+                self.view.stage.reading = None;
+                self.fail(reason);
+            }
+            FileNews::Tile(file, image) => {
+                let name = Source::File(file.clone()).name();
+                let name = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
+                let texture = ctx.load_texture(name, image, egui::TextureOptions::LINEAR);
+                let name = name.replace('-', " ");
+                self.view.gallery.tiles.push(Tile { file, name, texture });
+            }
+            FileNews::Network(network) => self.view.network = network,
+        }
+    }
+
+    /// Begins to read the opened picture that is to be shown.
+    pub(super) fn read_opened(&mut self) {
+        let stage = &mut self.view.stage;
+        let (Some(path), Some(files)) = (stage.opened.get(stage.at), &mut self.files) else {
+            return;
+        };
+        if files.read(path.clone()) {
+            stage.reading = Some(Source::File(path.clone()).name());
+        } else {
+            self.fail("Too many pictures are being read: wait a moment and try again.");
+        }
+    }
+
+    /// Shows a picture that stays.
+    pub(super) fn show_still(&mut self, ctx: &egui::Context, frame: Frame) {
+        let mirrored =
+            matches!(frame.source, Source::Camera(_)) && self.view.settings.camera.mirror;
+        let image = for_screen(&frame);
+        self.view.stage.set(ctx, Shown { frame, live: false, mirrored }, image);
+    }
+
+    fn take_history(&mut self, ctx: &egui::Context, news: News) {
+        match news {
+            News::Listed(listed) => {
+                let row = |listed: super::keeper::Listed| {
+                    let thumbnail = self.thumbnails.get(&listed.id).cloned();
+                    let super::keeper::Listed { id, title, when, questions } = listed;
+                    Row { id, title, when, questions, thumbnail }
+                };
+                self.view.history.rows = listed.into_iter().map(row).collect();
+                self.view.history.trouble = None;
+            }
+            News::Thumbnail(id, image) => {
+                let name = format!("thumbnail {id}");
+                let texture = ctx.load_texture(name, image, egui::TextureOptions::LINEAR);
+                if let Some(row) = self.view.history.rows.iter_mut().find(|row| row.id == id) {
+                    row.thumbnail = Some(texture.clone());
+                }
+                self.thumbnails.insert(id, texture);
+            }
+            News::Current(id, title) => {
+                // News of a conversation that was left meanwhile are out of date.
+                if !self.view.talk.cards.is_empty() {
+                    self.view.history.open = Some(id);
+                    self.view.talk.title = title;
+                }
+            }
+            News::Opened(opened) => self.show_conversation(ctx, *opened),
+            News::Deleted(id, title) => {
+                if self.view.history.open.as_ref() == Some(&id) {
+                    self.new_conversation();
+                }
+                let text = if title.is_empty() {
+                    "The conversation is deleted.".to_owned()
+                } else {
+                    format!("Deleted: {title}")
+                };
+                let undo = Action::History(HistoryAction::Undelete(id));
+                self.view.toasts.with_way_out(Kind::Done, text, "Undo", undo);
+            }
+            News::Done(text) => self.view.toasts.add(Kind::Done, text),
+            News::Note(text) => self.view.toasts.add(Kind::Note, text),
+            News::Exists(id, path, format) => {
+                let text = format!("{} is there already.", Source::File(path.clone()).name());
+                let over = Action::History(HistoryAction::Overwrite(id, path, format));
+                self.view.toasts.with_way_out(Kind::Error, text, "Write over it", over);
+            }
+            News::Failed(reason) => {
+                tracing::error!("the history: a conversation could not be kept or read");
+                self.fail(reason);
+            }
+            News::Unkept(reason) => {
+                let text = format!("Conversations cannot be kept: {reason}");
+                self.view.history.trouble = Some(text.clone());
+                self.fail(text);
+            }
+        }
+    }
+
+    fn show_conversation(&mut self, ctx: &egui::Context, opened: Opened) {
+        let Opened { session, mut pictures } = opened;
+        self.finish_cut_off();
+        self.leave_live_mode();
+        let mut textures = std::collections::HashMap::new();
+        let cards = session.exchanges.iter().map(|exchange| {
+            let mut card = card(exchange);
+            if let Some(record) = exchange.pictures.first()
+                && let Some((frame, _)) = pictures.get(&record.file)
+            {
+                card.frame = Some(frame.id);
+                let texture = textures.entry(record.file.clone()).or_insert_with(|| {
+                    let small = talk::small(&frame.pixels, 160);
+                    ctx.load_texture(&record.file, small, egui::TextureOptions::LINEAR)
+                });
+                card.thumbnail = Some(texture.clone());
+            }
+            card
+        });
+        self.view.talk =
+            Talk { title: session.title.clone(), cards: cards.collect(), spoken: None };
+        self.view.history.open = Some(session.id.clone());
+        self.view.stage.clear();
+        self.view.stage.opened.clear();
+        let last = session.exchanges.last().and_then(|exchange| exchange.pictures.first());
+        if let Some(record) = last
+            && let Some((frame, image)) = pictures.remove(&record.file)
+        {
+            let shown = Shown { frame, live: false, mirrored: false };
+            self.view.stage.set(ctx, shown, image);
+            self.view.stage.region = record.region;
+        }
+    }
+
+    /// Forgets the conversation that is shown; its files stay.
+    pub(super) fn new_conversation(&mut self) {
+        self.finish_cut_off();
+        self.view.talk = Talk::default();
+        self.view.history.open = None;
+        self.view.ask.timings = None;
+    }
+}
+
+/// A kept exchange as it is shown.
+fn card(exchange: &Exchange) -> Card {
+    let region = exchange.pictures.first().and_then(|record| record.region);
+    let mut card = Card::asked(exchange.question.clone(), None, region);
+    let answer = &exchange.answer;
+    for token in &answer.tokens {
+        card.push(&token.text, token.logprob);
+    }
+    card.finish(&answer.text, answer.tokens.len(), answer.finish);
+    if card.spans.is_empty() && !answer.tokens.is_empty() && !card.text.is_empty() {
+        let strength = markdown::strength(0.0);
+        card.spans = vec![Span { bytes: 0..card.text.len(), strength }];
+    }
+    if answer.finish == Finish::Failed {
+        let reason = answer.error.clone().unwrap_or_else(|| "The answer failed.".to_owned());
+        card.state = CardState::Failed(reason);
+    }
+    card.dropped_turns = answer.dropped_turns;
+    let first = answer.timings.prepare + answer.timings.prefill;
+    if first > 0.0 {
+        let steps = answer.tokens.len().saturating_sub(1) as f64;
+        let rate =
+            (steps > 0.0 && answer.timings.decode > 0.0).then(|| steps / answer.timings.decode);
+        card.took = Some(talk::took(first, rate));
+    }
+    card
+}

@@ -1,0 +1,203 @@
+//! The camera's frames on their way to the screen: a thread of its own makes each into what the
+//! window draws, and watches whether the scene has changed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use crate::capture::{CameraChoice, CameraFeed};
+use crate::frame::Frame;
+use crate::job::Slot;
+use crate::scene::{Scene, SceneWatch};
+use crate::ui::stage::CameraView;
+
+/// Longest side of a picture on the screen, in pixels: what every graphics card takes.
+const LONGEST_SIDE: u32 = 2048;
+/// Without a word from the camera, its state is looked at this often.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// A frame, ready to be drawn.
+pub struct Sight {
+    /// The frame.
+    pub frame: Frame,
+    /// Its pixels for the screen.
+    pub image: egui::ColorImage,
+    /// Whether the scene has changed since the last question, and is at rest.
+    pub changed: bool,
+}
+
+/// What makes a camera: it is given what to call after each frame and each change of state.
+pub type OpenCamera =
+    Box<dyn FnOnce(Box<dyn Fn() + Send + Sync>) -> Result<Box<dyn CameraFeed>, String> + Send>;
+
+/// The thread between the camera and the window. Dropping it ends the thread.
+pub struct Viewfinder {
+    /// One look that is due; more would be the same.
+    looks: SyncSender<()>,
+    choices: Slot<Option<CameraChoice>>,
+    sights: Slot<Sight>,
+    views: Slot<CameraView>,
+    asked: Arc<AtomicBool>,
+    forget: Arc<AtomicBool>,
+    threshold: Arc<AtomicU32>,
+}
+
+impl Viewfinder {
+    /// Starts the thread, which starts the camera. `wake` is called after each frame and each
+    /// change.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(
+        open: OpenCamera,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> std::io::Result<Self> {
+        let (looks, due) = sync_channel(1);
+        let choices = Slot::default();
+        let (sights, views) = (Slot::default(), Slot::default());
+        let asked = Arc::new(AtomicBool::new(false));
+        let forget = Arc::new(AtomicBool::new(false));
+        let threshold = Arc::new(AtomicU32::new(0.02_f32.to_bits()));
+        let worker = Worker {
+            choices: choices.clone(),
+            sights: sights.clone(),
+            views: views.clone(),
+            asked: Arc::clone(&asked),
+            forget: Arc::clone(&forget),
+            threshold: Arc::clone(&threshold),
+        };
+        let look = looks.clone();
+        let look = move || {
+            let _ = look.try_send(());
+        };
+        std::thread::Builder::new().name("lorgnette-viewfinder".into()).spawn(
+            move || match open(Box::new(look)) {
+                Ok(feed) => worker.run(&*feed, &due, &wake),
+                Err(reason) => {
+                    let state = crate::capture::CameraState::Failed(reason);
+                    worker.views.put(CameraView { state, ..CameraView::default() });
+                    wake();
+                }
+            },
+        )?;
+        Ok(Self { looks, choices, sights, views, asked, forget, threshold })
+    }
+
+    /// Watches this camera, or none.
+    pub fn watch(&self, choice: Option<CameraChoice>) {
+        self.choices.put(choice);
+        let _ = self.looks.try_send(());
+    }
+
+    /// The newest frame, if one came since.
+    pub fn sight(&self) -> Option<Sight> {
+        self.sights.take()
+    }
+
+    /// The camera's state, if it changed since.
+    pub fn view(&self) -> Option<CameraView> {
+        self.views.take()
+    }
+
+    /// From now on "changed" means changed since the newest frame.
+    pub fn asked(&self) {
+        self.asked.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on the next scene at rest counts as changed.
+    pub fn forget(&self) {
+        self.forget.store(true, Ordering::Relaxed);
+    }
+
+    /// How much must change: see [`SceneWatch`].
+    pub fn set_threshold(&self, threshold: f32) {
+        self.threshold.store(threshold.to_bits(), Ordering::Relaxed);
+    }
+}
+
+struct Worker {
+    choices: Slot<Option<CameraChoice>>,
+    sights: Slot<Sight>,
+    views: Slot<CameraView>,
+    asked: Arc<AtomicBool>,
+    forget: Arc<AtomicBool>,
+    threshold: Arc<AtomicU32>,
+}
+
+impl Worker {
+    /// Whether the window let go: it shares `asked` with this thread alone.
+    fn is_over(&self) -> bool {
+        Arc::strong_count(&self.asked) == 1
+    }
+
+    fn run(&self, feed: &dyn CameraFeed, due: &Receiver<()>, wake: &impl Fn()) {
+        let mut threshold = self.threshold.load(Ordering::Relaxed);
+        let mut watch = SceneWatch::new(f32::from_bits(threshold));
+        let mut last: Option<CameraView> = None;
+        loop {
+            // The camera holds an end of this channel too: its own end is not seen here.
+            if due.recv_timeout(LOOK) == Err(RecvTimeoutError::Disconnected) || self.is_over() {
+                return;
+            }
+            if let Some(choice) = self.choices.take() {
+                feed.watch(choice);
+            }
+            let wanted = self.threshold.load(Ordering::Relaxed);
+            if wanted != threshold || self.forget.swap(false, Ordering::Relaxed) {
+                threshold = wanted;
+                watch = SceneWatch::new(f32::from_bits(threshold));
+            }
+            let view =
+                CameraView { state: feed.state(), devices: feed.devices(), sizes: feed.sizes() };
+            let mut news = false;
+            if last.as_ref() != Some(&view) {
+                self.views.put(view.clone());
+                last = Some(view);
+                news = true;
+            }
+            if let Some(frame) = feed.newest() {
+                if self.asked.swap(false, Ordering::Relaxed) {
+                    watch.asked();
+                }
+                let scene = watch.see(&frame, Instant::now());
+                let changed = matches!(scene, Scene::Settled { changed: true });
+                let image = for_screen(&frame);
+                self.sights.put(Sight { frame, image, changed });
+                news = true;
+            }
+            if news {
+                wake();
+            }
+        }
+    }
+}
+
+/// The pixels of a frame for the screen, made smaller where a graphics card could not hold them.
+pub fn for_screen(frame: &Frame) -> egui::ColorImage {
+    let (width, height) = (frame.width(), frame.height());
+    let longest = width.max(height);
+    if longest <= LONGEST_SIDE {
+        let size = [width as usize, height as usize];
+        return egui::ColorImage::from_rgb(size, frame.pixels.as_raw());
+    }
+    let side =
+        |side: u32| (u64::from(side) * u64::from(LONGEST_SIDE) / u64::from(longest)).max(1) as u32;
+    let (width, height) = (side(width), side(height));
+    let small = image::imageops::thumbnail(&*frame.pixels, width, height);
+    egui::ColorImage::from_rgb([width as usize, height as usize], small.as_raw())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Source;
+
+    #[test]
+    fn large_pictures_are_made_smaller_for_the_screen() {
+        let frame = |w, h| Frame::new(image::RgbImage::new(w, h), Source::Stdin);
+        assert_eq!(for_screen(&frame(5000, 10)).size, [2048, 4]);
+        assert_eq!(for_screen(&frame(9000, 1)).size, [2048, 1]);
+        assert_eq!(for_screen(&frame(640, 480)).size, [640, 480]);
+    }
+}

@@ -1,0 +1,482 @@
+//! `lorgnette replay`: a kept conversation's questions asked again, the answers compared.
+//!
+//! Each question is asked after the answers that were kept, not after those that come now: one
+//! difference does not bring the next.
+
+use std::collections::HashMap;
+use std::io::stdout;
+use std::path::{Component, Path};
+
+use serde::Serialize;
+
+use super::output::{json_line, text_line};
+use super::session::Session as Engine;
+use super::{CliError, ModelArgs, Precision, ReplayArgs};
+use crate::config::{Folders, Settings};
+use crate::engine::{Answer, AnswerOptions, EngineError, ModelInfo, Picture, Question, Role, Turn};
+use crate::frame::{Frame, one_line};
+use crate::model_store::DEFAULT_MODEL;
+use crate::session::{
+    AnswerRecord, Bundle, Exchange, Finish, ModelRecord, PictureRecord, Session, SessionError,
+    SessionId, Store, TokenRecord, transcript,
+};
+
+/// The most characters of a question in a line of the report.
+const LONGEST_QUESTION: usize = 60;
+
+/// Where a conversation and its pictures are read from.
+enum Kept {
+    Bundle(Box<Bundle>),
+    History(Store, Session),
+}
+
+/// All that was found.
+#[derive(Serialize)]
+struct Report<'a> {
+    model: ModelRecord,
+    /// Whether every answer that could be compared came out the same.
+    same: bool,
+    exchanges: &'a [Verdict],
+}
+
+/// What became of one question.
+#[derive(Serialize)]
+struct Verdict {
+    id: u32,
+    question: String,
+    outcome: Outcome,
+    /// Tokens that were kept.
+    tokens: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    difference: Option<Difference>,
+    /// Largest distance between the log-probabilities of tokens that are the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logprob_distance: Option<f32>,
+    /// What else there is to say: another model, an answer drawn by chance.
+    notes: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    Same,
+    Different,
+    /// The engine gave an error; a note says which.
+    Failed,
+    /// There was no answer to compare with; a note says why.
+    Skipped,
+}
+
+/// Where two answers part.
+#[derive(Debug, PartialEq, Serialize)]
+struct Difference {
+    /// The token's number, from 1.
+    token: usize,
+    /// The token that was kept; none where the answer ended.
+    then: Option<String>,
+    /// The token that came now; none where the answer ended.
+    now: Option<String>,
+}
+
+pub fn run(folders: &Folders, args: &ReplayArgs) -> Result<(), CliError> {
+    let mut kept = Kept::open(folders, &args.bundle)?;
+    let exchanges = kept.session().exchanges.clone();
+    let first = exchanges
+        .iter()
+        .find(|exchange| why_skipped(&exchange.answer).is_none())
+        .ok_or(CliError::NothingToReplay)?;
+    let mut engine = Engine::start(folders, &model_args(folders, args, first.model.as_ref()))?;
+    let model = engine.ready()?;
+    let here = record(&model);
+
+    let mut frames = HashMap::new();
+    let mut verdicts = Vec::with_capacity(exchanges.len());
+    let mut out = stdout().lock();
+    for (index, exchange) in exchanges.iter().enumerate() {
+        let mut verdict = Verdict::new(exchange);
+        if let Some(why) = why_skipped(&exchange.answer) {
+            verdict.notes.push(why.to_owned());
+        } else {
+            verdict.notes.extend(remarks(exchange, &here));
+            let question = question(&exchanges[..index], exchange, |record| {
+                if let Some(frame) = frames.get(&record.sha256) {
+                    return Ok(Frame::clone(frame));
+                }
+                let frame = kept.frame(record)?;
+                frames.insert(record.sha256.clone(), frame.clone());
+                Ok(frame)
+            })?;
+            match engine.ask(question, |_| Ok(())) {
+                Ok(answer) => verdict.compare(&exchange.answer, &answer),
+                Err(CliError::Engine(error)) if !matches!(error, EngineError::Unreachable) => {
+                    verdict.outcome = Outcome::Failed;
+                    verdict.notes.push(error.to_string());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if !args.json {
+            text_line(&mut out, &verdict.line())?;
+            for note in &verdict.notes {
+                text_line(&mut out, &format!("   {}", one_line(note)))?;
+            }
+        }
+        verdicts.push(verdict);
+    }
+    let different =
+        |verdict: &&Verdict| matches!(verdict.outcome, Outcome::Different | Outcome::Failed);
+    let different = verdicts.iter().filter(different).count();
+    if args.json {
+        json_line(&mut out, &Report { model: here, same: different == 0, exchanges: &verdicts })?;
+    }
+    let all = verdicts.iter().filter(|verdict| verdict.outcome != Outcome::Skipped).count();
+    if different > 0 { Err(CliError::Replay { different, all }) } else { Ok(()) }
+}
+
+impl Kept {
+    /// A bundle at that path, else the conversation of that name in the history.
+    fn open(folders: &Folders, bundle: &Path) -> Result<Self, SessionError> {
+        let id = bundle.to_str().and_then(|text| SessionId::parse(text).ok());
+        match id {
+            Some(id) if !bundle.exists() => {
+                let (settings, _) = Settings::load(&folders.data);
+                let store = Store::open(&settings.history_folder.unwrap_or(folders.data.clone()))?;
+                let session = store.read(&id)?;
+                Ok(Self::History(store, session))
+            }
+            _ => Ok(Self::Bundle(Box::new(Bundle::open(bundle)?))),
+        }
+    }
+
+    fn session(&self) -> &Session {
+        match self {
+            Self::Bundle(bundle) => bundle.session(),
+            Self::History(_, session) => session,
+        }
+    }
+
+    fn frame(&mut self, record: &PictureRecord) -> Result<Frame, SessionError> {
+        match self {
+            Self::Bundle(bundle) => bundle.frame(record),
+            Self::History(store, session) => store.picture(&session.id, record),
+        }
+    }
+}
+
+/// The model that the command line names, else the one that was asked, where it is shipped.
+///
+/// A name from a bundle is outside data and never taken for a folder.
+fn model_args(folders: &Folders, args: &ReplayArgs, asked: Option<&ModelRecord>) -> ModelArgs {
+    let shipped = |name: &&str| {
+        let mut components = Path::new(name).components();
+        let plain =
+            matches!((components.next(), components.next()), (Some(Component::Normal(_)), None));
+        plain && folders.models.join(name).is_dir()
+    };
+    let recorded = asked.map(|model| model.name.as_str()).filter(shipped);
+    let model = args.model.as_deref().or(recorded).unwrap_or(DEFAULT_MODEL).to_owned();
+    let recorded = asked.map(|model| model.weights.as_str());
+    let weights = args.weights.unwrap_or(match recorded {
+        Some("f32") => Precision::F32,
+        _ => Precision::Q8_0,
+    });
+    ModelArgs { model, weights }
+}
+
+fn record(model: &ModelInfo) -> ModelRecord {
+    ModelRecord {
+        name: model.name.clone(),
+        revision: model.revision.clone(),
+        weights: model.weights.name().to_owned(),
+        device: model.device.to_owned(),
+    }
+}
+
+/// Why there is nothing to compare a new answer with, or nothing.
+fn why_skipped(answer: &AnswerRecord) -> Option<&'static str> {
+    match answer.finish {
+        Finish::Pending => Some("its answer was still coming"),
+        Finish::Failed => Some("it was not answered"),
+        _ if is_a_beginning(answer) && answer.tokens.is_empty() => {
+            Some("it was stopped before the first word")
+        }
+        _ => None,
+    }
+}
+
+/// Whether more would have come, had nobody and nothing ended the answer.
+fn is_a_beginning(answer: &AnswerRecord) -> bool {
+    matches!(answer.finish, Finish::Stopped | Finish::Interrupted)
+}
+
+/// What makes another answer no surprise.
+fn remarks(exchange: &Exchange, here: &ModelRecord) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let words = |model: &ModelRecord| {
+        let ModelRecord { name, revision, weights, device } = model;
+        format!("{name} revision {revision} ({weights}, {device})")
+    };
+    match &exchange.model {
+        Some(model) if model == here => {}
+        Some(model) => {
+            remarks.push(format!("was asked of {}, now of {}", words(model), words(here)));
+        }
+        None => remarks.push("it is not noted which model was asked".to_owned()),
+    }
+    let temperature = exchange.options.temperature;
+    if temperature > 0.0 {
+        remarks.push(format!(
+            "drawn by chance (temperature {temperature}): only temperature 0 promises the same \
+             answer"
+        ));
+    }
+    remarks
+}
+
+/// The question as it was asked, with what had been said before.
+fn question(
+    earlier: &[Exchange],
+    current: &Exchange,
+    mut frame: impl FnMut(&PictureRecord) -> Result<Frame, SessionError>,
+) -> Result<Question, SessionError> {
+    let mut turns = Vec::new();
+    for turn in transcript(earlier, current) {
+        let mut pictures = Vec::with_capacity(turn.pictures.len());
+        for record in &turn.pictures {
+            pictures.push(Picture { frame: frame(record)?, region: record.region });
+        }
+        let role = if turn.user { Role::User } else { Role::Assistant };
+        turns.push(Turn { role, text: turn.text, pictures });
+    }
+    let options = current.options;
+    // No word beyond the ones there is something to compare with.
+    let max_tokens = match &current.answer {
+        answer if is_a_beginning(answer) => answer.tokens.len(),
+        _ => options.max_tokens,
+    };
+    let (temperature, seed) = (options.temperature, options.seed);
+    Ok(Question { turns, options: AnswerOptions { max_tokens, temperature, seed } })
+}
+
+impl Verdict {
+    fn new(exchange: &Exchange) -> Self {
+        Self {
+            id: exchange.id,
+            question: exchange.question.clone(),
+            outcome: Outcome::Skipped,
+            tokens: exchange.answer.tokens.len(),
+            difference: None,
+            logprob_distance: None,
+            notes: Vec::new(),
+        }
+    }
+
+    fn compare(&mut self, then: &AnswerRecord, now: &Answer) {
+        let now: Vec<TokenRecord> = now
+            .tokens
+            .iter()
+            .map(|token| TokenRecord {
+                id: token.id,
+                text: token.text.clone(),
+                logprob: token.logprob,
+            })
+            .collect();
+        self.difference = first_difference(&then.tokens, &now);
+        self.outcome = if self.difference.is_none() { Outcome::Same } else { Outcome::Different };
+        let common = then.tokens.iter().zip(&now).take_while(|(then, now)| then.id == now.id);
+        let distances = common.map(|(then, now)| (then.logprob - now.logprob).abs());
+        self.logprob_distance = distances.reduce(f32::max);
+    }
+
+    /// One line of the report.
+    fn line(&self) -> String {
+        let question = one_line(&self.question.split_whitespace().collect::<Vec<_>>().join(" "));
+        let question = match question.char_indices().nth(LONGEST_QUESTION) {
+            Some((end, _)) => format!("{}…", &question[..end]),
+            None => question,
+        };
+        let token = |token: &Option<String>| match token {
+            Some(text) => format!("{text:?}"),
+            None => "the end".to_owned(),
+        };
+        let outcome = match (self.outcome, &self.difference) {
+            (Outcome::Different, Some(Difference { token: number, then, now })) => {
+                format!("different at token {number}: {} then, {} now", token(then), token(now))
+            }
+            (Outcome::Same | Outcome::Different, _) => format!("the same, {} tokens", self.tokens),
+            (Outcome::Failed, _) => "not answered".to_owned(),
+            (Outcome::Skipped, _) => "skipped".to_owned(),
+        };
+        format!("{}. {question} – {outcome}", self.id)
+    }
+}
+
+/// Where two answers part, or nothing where they are the same.
+fn first_difference(then: &[TokenRecord], now: &[TokenRecord]) -> Option<Difference> {
+    let longer = then.len().max(now.len());
+    let parts = (0..longer).find(|at| then.get(*at).map(|t| t.id) != now.get(*at).map(|t| t.id))?;
+    let text = |tokens: &[TokenRecord]| tokens.get(parts).map(|token| token.text.clone());
+    Some(Difference { token: parts + 1, then: text(then), now: text(now) })
+}
+
+#[cfg(test)]
+mod tests {
+    use image::RgbImage;
+
+    use super::*;
+    use crate::engine::{Timings, Token, Usage};
+    use crate::frame::Source;
+    use crate::session::OptionsRecord;
+
+    fn tokens(ids: &[u32]) -> Vec<TokenRecord> {
+        ids.iter()
+            .map(|id| TokenRecord { id: *id, text: format!(" t{id}"), logprob: -0.5 })
+            .collect()
+    }
+
+    fn exchange(id: u32, ids: &[u32], finish: Finish) -> Exchange {
+        let picture = PictureRecord {
+            file: "pictures/0001.png".into(),
+            name: "a.png".into(),
+            width: 2,
+            height: 2,
+            region: None,
+            sha256: "a".into(),
+        };
+        let text = tokens(ids).iter().map(|token| token.text.as_str()).collect();
+        Exchange {
+            id,
+            asked: 0,
+            pictures: vec![picture],
+            question: format!("What is {id}?"),
+            options: OptionsRecord { max_tokens: 9, temperature: 0.0, seed: 3 },
+            model: None,
+            answer: AnswerRecord { text, tokens: tokens(ids), finish, ..AnswerRecord::default() },
+        }
+    }
+
+    fn answer(ids: &[u32]) -> Answer {
+        let token = |id: &u32| Token { id: *id, text: format!(" t{id}"), logprob: -0.75 };
+        Answer {
+            text: String::new(),
+            tokens: ids.iter().map(token).collect(),
+            finish: crate::engine::Finish::End,
+            usage: Usage::default(),
+            timings: Timings::default(),
+        }
+    }
+
+    #[test]
+    fn the_first_difference_is_told() {
+        let verdict = |then: &[u32], now: &[u32]| {
+            let exchange = exchange(1, then, Finish::End);
+            let mut verdict = Verdict::new(&exchange);
+            verdict.compare(&exchange.answer, &answer(now));
+            (verdict.outcome, verdict.line(), verdict.logprob_distance)
+        };
+        let line = |text: &str| format!("1. What is 1? – {text}");
+        assert_eq!(
+            verdict(&[1, 2], &[1, 2]),
+            (Outcome::Same, line("the same, 2 tokens"), Some(0.25))
+        );
+        assert_eq!(
+            verdict(&[1, 2, 3], &[1, 7, 3]),
+            (
+                Outcome::Different,
+                line(r#"different at token 2: " t2" then, " t7" now"#),
+                Some(0.25)
+            )
+        );
+        assert_eq!(
+            verdict(&[1], &[1, 2]).1,
+            line(r#"different at token 2: the end then, " t2" now"#)
+        );
+        assert_eq!(verdict(&[1], &[]).1, line(r#"different at token 1: " t1" then, the end now"#));
+        assert_eq!(verdict(&[], &[]), (Outcome::Same, line("the same, 0 tokens"), None));
+    }
+
+    #[test]
+    fn a_question_is_asked_as_it_was_and_no_longer_than_it_can_be_compared() {
+        let exchanges =
+            [exchange(1, &[1, 2], Finish::End), exchange(2, &[3, 4, 5], Finish::Stopped)];
+        let mut read = 0;
+        let question = question(&exchanges[..1], &exchanges[1], |_| {
+            read += 1;
+            Ok(Frame::new(RgbImage::new(2, 2), Source::Stdin))
+        })
+        .unwrap();
+        let turns: Vec<_> = question
+            .turns
+            .iter()
+            .map(|turn| (turn.role, &*turn.text, turn.pictures.len()))
+            .collect();
+        let told = [
+            (Role::User, "What is 1?", 1),
+            (Role::Assistant, " t1 t2", 0),
+            (Role::User, "What is 2?", 0),
+        ];
+        assert_eq!((turns.as_slice(), read), (&told[..], 1));
+        assert_eq!((question.options.max_tokens, question.options.seed), (3, 3));
+    }
+
+    #[test]
+    fn what_has_no_answer_is_skipped_and_says_why() {
+        let why = |ids: &[u32], finish| why_skipped(&exchange(1, ids, finish).answer);
+        assert_eq!(why(&[], Finish::End), None);
+        assert_eq!(why(&[1], Finish::Interrupted), None);
+        assert!(why(&[], Finish::Stopped).unwrap().contains("before the first word"));
+        assert!(why(&[1], Finish::Failed).unwrap().contains("not answered"));
+    }
+
+    #[test]
+    fn another_model_and_chance_are_remarked() {
+        let here = ModelRecord {
+            name: "tiny".into(),
+            revision: "1".into(),
+            weights: "q8_0".into(),
+            device: "CPU".into(),
+        };
+        let mut exchange = exchange(1, &[1], Finish::End);
+        exchange.model = Some(here.clone());
+        assert_eq!(remarks(&exchange, &here), [""; 0]);
+        exchange.model = Some(ModelRecord { revision: "2".into(), ..here.clone() });
+        exchange.options.temperature = 0.7;
+        let [model, chance] = &remarks(&exchange, &here)[..] else { panic!() };
+        assert_eq!(
+            model,
+            "was asked of tiny revision 2 (q8_0, CPU), now of tiny revision 1 (q8_0, CPU)"
+        );
+        assert!(chance.contains("temperature 0.7"), "{chance}");
+    }
+
+    #[test]
+    fn a_name_from_a_bundle_is_never_a_folder() {
+        let home = tempfile::tempdir().unwrap();
+        let [cache, data, models, samples] =
+            ["c", "d", "m", "s"].map(|name| home.path().join(name));
+        let folders = Folders { cache, data, models, samples };
+        std::fs::create_dir_all(folders.models.join("big")).unwrap();
+        let chosen = |name: &str, model: Option<&str>| {
+            let args = ReplayArgs {
+                bundle: "x".into(),
+                model: model.map(str::to_owned),
+                weights: None,
+                json: false,
+            };
+            let asked = ModelRecord {
+                name: name.into(),
+                revision: "1".into(),
+                weights: "f32".into(),
+                device: "CPU".into(),
+            };
+            let ModelArgs { model, weights } = model_args(&folders, &args, Some(&asked));
+            assert!(matches!(weights, Precision::F32), "as it was asked");
+            model
+        };
+        assert_eq!(chosen("big", None), "big");
+        assert_eq!(chosen("big", Some("own/model")), "own/model");
+        for name in ["gone", "..", ".", "", "big/..", "/", home.path().to_str().unwrap()] {
+            assert_eq!(chosen(name, None), DEFAULT_MODEL, "{name}");
+        }
+    }
+}
