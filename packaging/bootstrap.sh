@@ -157,7 +157,8 @@ look_for_test_tools() {
 
 can_show_window() { have Xvfb && have xdotool && have import; }
 
-# Unpacks Debian's kernel, which has a virtual camera, into the cache. It is not installed.
+# Unpacks Debian's kernel and its video modules, a virtual camera among them, into the cache. It is
+# not installed.
 fetch_kernel() {
     kernel=${XDG_CACHE_HOME:-${HOME-}/.cache}/lorgnette-test-kernel
     [ "$manager" = apt-get ] && [ "$(uname -m)" = x86_64 ] && can_boot_camera || return 0
@@ -169,10 +170,16 @@ fetch_kernel() {
         return
     fi
     say "unpacking $package into $kernel, for the test with a virtual camera"
-    mkdir -p "$kernel.new" &&
-        (cd "$kernel.new" && apt-get download "$package" && dpkg-deb -x ./*.deb . && rm ./*.deb) \
-            >&2 </dev/null &&
-        mv "$kernel.new" "$kernel" || say "that failed; the test will be skipped"
+    if mkdir -p "$kernel.new" &&
+        (
+            cd "$kernel.new" && apt-get download "$package" &&
+                dpkg-deb --fsys-tarfile ./*.deb | tar -x --wildcards './boot/vmlinuz-*' \
+                    '*/kernel/drivers/media/*' '*/kernel/drivers/video/*' && rm ./*.deb
+        ) >&2 </dev/null; then
+        mv "$kernel.new" "$kernel"
+    else
+        say "that failed; the test will be skipped"
+    fi
     rm -rf "$kernel.new"
 }
 

@@ -169,10 +169,14 @@ fn attempt(args: &CamerasArgs) -> Result<(), CliError> {
     let name = choose(&camera, &rung, args)?;
     camera.watch_as(CameraChoice { name: Some(name.clone()), size: args.size }, args.format);
 
-    let mut watched = Watched::new(args.json);
+    let mut watched = Watched::new();
     while watched.frames < args.frames {
         let state = camera.state();
-        watched.state(&state)?;
+        match watched.state(&state) {
+            Some(line) if args.json => text_line(&mut stderr().lock(), &line)?,
+            Some(line) => text_line(&mut stdout().lock(), &line)?,
+            None => {}
+        }
         if let Some(frame) = camera.newest() {
             watched.frame(frame);
             continue;
@@ -227,7 +231,6 @@ struct Watched {
     quiet_since: Instant,
     /// When the last frame came, unless the camera was interrupted since.
     previous: Option<Instant>,
-    json: bool,
     frames: u32,
     intervals: u32,
     seconds: f64,
@@ -239,12 +242,11 @@ struct Watched {
 }
 
 impl Watched {
-    fn new(json: bool) -> Self {
+    fn new() -> Self {
         Self {
             begun: Instant::now(),
             quiet_since: Instant::now(),
             previous: None,
-            json,
             frames: 0,
             intervals: 0,
             seconds: 0.0,
@@ -256,11 +258,11 @@ impl Watched {
         }
     }
 
-    /// Tells a change of state.
-    fn state(&mut self, state: &CameraState) -> Result<(), CliError> {
+    /// The line that tells of a change of state.
+    fn state(&mut self, state: &CameraState) -> Option<String> {
         let text = state.to_string();
         if self.states.last() == Some(&text) {
-            return Ok(());
+            return None;
         }
         match state {
             CameraState::Live { format, .. } => self.mode = Some(*format),
@@ -268,11 +270,7 @@ impl Watched {
         }
         let line = format!("[{:6.1} s] {text}", self.begun.elapsed().as_secs_f64());
         self.states.push(text);
-        if self.json {
-            text_line(&mut stderr().lock(), &line)
-        } else {
-            text_line(&mut stdout().lock(), &line)
-        }
+        Some(line)
     }
 
     fn frame(&mut self, frame: Frame) {
@@ -381,16 +379,16 @@ mod tests {
             let pixels = RgbImage::from_pixel(2, 2, image::Rgb([grey; 3]));
             Frame::new(pixels, Source::Camera("Webcam".into()))
         };
-        let mut watched = Watched::new(true);
-        watched.state(&live).unwrap();
+        let mut watched = Watched::new();
+        assert!(watched.state(&live).unwrap().contains("live: Webcam"));
         for grey in [7, 7, 9] {
             watched.frame(frame(grey));
         }
         assert_eq!((watched.frames, watched.intervals, watched.different), (3, 2, 1));
-        watched.state(&CameraState::Lost("Webcam".into())).unwrap();
+        assert!(watched.state(&CameraState::Lost("Webcam".into())).is_some());
         std::thread::sleep(Duration::from_millis(60));
-        watched.state(&live).unwrap();
-        watched.state(&live).unwrap();
+        assert!(watched.state(&live).is_some());
+        assert_eq!(watched.state(&live), None, "told once");
         watched.frame(frame(9));
         watched.frame(frame(8));
         assert_eq!((watched.frames, watched.intervals, watched.different), (5, 3, 2));

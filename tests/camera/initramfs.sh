@@ -1,10 +1,10 @@
 #!/bin/sh
 # Makes the file system of the virtual machine of tests/camera.rs: busybox, the modules that the
-# kernel's virtual camera needs, the program with its libraries, and the shipped models.
-# Usage: initramfs.sh OUTPUT PROGRAM MODELS KERNEL_MODULES
+# kernel's virtual camera needs, the program with its libraries, and a model.
+# Usage: initramfs.sh OUTPUT PROGRAM MODEL KERNEL_MODULES
 set -eu
 
-output=$1 program=$2 models=$3 kernel_modules=$4
+output=$1 program=$2 model=$3 kernel_modules=$4
 here=$(dirname -- "$0")
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
@@ -54,8 +54,9 @@ done | grep -o '/[^ ]*' | while read -r library; do
     mkdir -p "$root$(dirname "$library")"
     cp -L "$library" "$root$library"
 done
-mkdir -p "$root/models"
-cp -R "$models/." "$root/models"
+# The program wants a folder of shipped models, even where it is given another one.
+mkdir -p "$root/model" "$root/models"
+cp -RL "$model/." "$root/model"
 
 # One part of the test is not root.
 chmod -R a+rX "$root"
