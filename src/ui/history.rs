@@ -230,8 +230,10 @@ fn menu(
         }
         // As narrow as its place: what stands out would make the sidebar wider, frame by frame.
         ui.spacing_mut().button_padding = vec2(2.0, 2.0);
-        let more =
-            icon_button(ui, egui_material_icons::icons::ICON_MORE_VERT, &format!("More: {title}"));
+        let name = format!("More: {title}");
+        let icon = ICON_MORE_VERT.rich_text().size(16.0);
+        let more = ui.add(Button::new(icon).min_size(corner.size()));
+        let more = more.on_hover_text(&name).accessible_name(name);
         egui::Popup::menu(&more).show(entries);
     });
 }
