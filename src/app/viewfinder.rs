@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use crate::capture::{CameraChoice, CameraFeed};
+use crate::capture::{CameraChoice, CameraFeed, CameraState};
 use crate::frame::Frame;
 use crate::job::Slot;
-use crate::scene::{Scene, SceneWatch};
-use crate::ui::stage::CameraView;
+use crate::scene::{DEFAULT_THRESHOLD, Scene, SceneWatch};
+use crate::ui::camera::CameraView;
 
 /// Longest side of a picture on the screen, in pixels: what every graphics card takes.
 const LONGEST_SIDE: u32 = 2048;
@@ -35,12 +35,19 @@ pub type OpenCamera =
 pub struct Viewfinder {
     /// One look that is due; more would be the same.
     looks: SyncSender<()>,
+    shared: Arc<Shared>,
+}
+
+/// What the window and the thread say to each other.
+#[derive(Default)]
+struct Shared {
     choices: Slot<Option<CameraChoice>>,
     sights: Slot<Sight>,
     views: Slot<CameraView>,
-    asked: Arc<AtomicBool>,
-    forget: Arc<AtomicBool>,
-    threshold: Arc<AtomicU32>,
+    asked: AtomicBool,
+    forget: AtomicBool,
+    /// The bits of an `f32`.
+    threshold: AtomicU32,
 }
 
 impl Viewfinder {
@@ -54,121 +61,95 @@ impl Viewfinder {
         wake: impl Fn() + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         let (looks, due) = sync_channel(1);
-        let choices = Slot::default();
-        let (sights, views) = (Slot::default(), Slot::default());
-        let asked = Arc::new(AtomicBool::new(false));
-        let forget = Arc::new(AtomicBool::new(false));
-        let threshold = Arc::new(AtomicU32::new(0.02_f32.to_bits()));
-        let worker = Worker {
-            choices: choices.clone(),
-            sights: sights.clone(),
-            views: views.clone(),
-            asked: Arc::clone(&asked),
-            forget: Arc::clone(&forget),
-            threshold: Arc::clone(&threshold),
-        };
+        let shared = Arc::new(Shared::default());
+        shared.threshold.store(DEFAULT_THRESHOLD.to_bits(), Ordering::Relaxed);
         let look = looks.clone();
         let look = move || {
             let _ = look.try_send(());
         };
+        let worker = Arc::clone(&shared);
         std::thread::Builder::new().name("lorgnette-viewfinder".into()).spawn(
             move || match open(Box::new(look)) {
-                Ok(feed) => worker.run(&*feed, &due, &wake),
+                Ok(feed) => run(&worker, &*feed, &due, &wake),
                 Err(reason) => {
-                    let state = crate::capture::CameraState::Failed(reason);
+                    let state = CameraState::Failed(reason);
                     worker.views.put(CameraView { state, ..CameraView::default() });
                     wake();
                 }
             },
         )?;
-        Ok(Self { looks, choices, sights, views, asked, forget, threshold })
+        Ok(Self { looks, shared })
     }
 
     /// Watches this camera, or none.
     pub fn watch(&self, choice: Option<CameraChoice>) {
-        self.choices.put(choice);
+        self.shared.choices.put(choice);
         let _ = self.looks.try_send(());
     }
 
     /// The newest frame, if one came since.
     pub fn sight(&self) -> Option<Sight> {
-        self.sights.take()
+        self.shared.sights.take()
     }
 
     /// The camera's state, if it changed since.
     pub fn view(&self) -> Option<CameraView> {
-        self.views.take()
+        self.shared.views.take()
     }
 
     /// From now on "changed" means changed since the newest frame.
     pub fn asked(&self) {
-        self.asked.store(true, Ordering::Relaxed);
+        self.shared.asked.store(true, Ordering::Relaxed);
     }
 
     /// From now on the next scene at rest counts as changed.
     pub fn forget(&self) {
-        self.forget.store(true, Ordering::Relaxed);
+        self.shared.forget.store(true, Ordering::Relaxed);
     }
 
     /// How much must change: see [`SceneWatch`].
     pub fn set_threshold(&self, threshold: f32) {
-        self.threshold.store(threshold.to_bits(), Ordering::Relaxed);
+        self.shared.threshold.store(threshold.to_bits(), Ordering::Relaxed);
     }
 }
 
-struct Worker {
-    choices: Slot<Option<CameraChoice>>,
-    sights: Slot<Sight>,
-    views: Slot<CameraView>,
-    asked: Arc<AtomicBool>,
-    forget: Arc<AtomicBool>,
-    threshold: Arc<AtomicU32>,
-}
-
-impl Worker {
-    /// Whether the window let go: it shares `asked` with this thread alone.
-    fn is_over(&self) -> bool {
-        Arc::strong_count(&self.asked) == 1
-    }
-
-    fn run(&self, feed: &dyn CameraFeed, due: &Receiver<()>, wake: &impl Fn()) {
-        let mut threshold = self.threshold.load(Ordering::Relaxed);
-        let mut watch = SceneWatch::new(f32::from_bits(threshold));
-        let mut last: Option<CameraView> = None;
-        loop {
-            // The camera holds an end of this channel too: its own end is not seen here.
-            if due.recv_timeout(LOOK) == Err(RecvTimeoutError::Disconnected) || self.is_over() {
-                return;
+fn run(shared: &Arc<Shared>, feed: &dyn CameraFeed, due: &Receiver<()>, wake: &impl Fn()) {
+    let mut watch = SceneWatch::new(DEFAULT_THRESHOLD);
+    let mut last: Option<CameraView> = None;
+    loop {
+        // The camera holds an end of this channel too: that the window let go is seen by what it
+        // shares with this thread alone.
+        let closed = due.recv_timeout(LOOK) == Err(RecvTimeoutError::Disconnected);
+        if closed || Arc::strong_count(shared) == 1 {
+            return;
+        }
+        if let Some(choice) = shared.choices.take() {
+            feed.watch(choice);
+        }
+        let threshold = f32::from_bits(shared.threshold.load(Ordering::Relaxed));
+        watch.set_threshold(threshold);
+        if shared.forget.swap(false, Ordering::Relaxed) {
+            watch = SceneWatch::new(threshold);
+        }
+        let view = CameraView { state: feed.state(), devices: feed.devices(), sizes: feed.sizes() };
+        let mut news = false;
+        if last.as_ref() != Some(&view) {
+            shared.views.put(view.clone());
+            last = Some(view);
+            news = true;
+        }
+        if let Some(frame) = feed.newest() {
+            if shared.asked.swap(false, Ordering::Relaxed) {
+                watch.asked();
             }
-            if let Some(choice) = self.choices.take() {
-                feed.watch(choice);
-            }
-            let wanted = self.threshold.load(Ordering::Relaxed);
-            if wanted != threshold || self.forget.swap(false, Ordering::Relaxed) {
-                threshold = wanted;
-                watch = SceneWatch::new(f32::from_bits(threshold));
-            }
-            let view =
-                CameraView { state: feed.state(), devices: feed.devices(), sizes: feed.sizes() };
-            let mut news = false;
-            if last.as_ref() != Some(&view) {
-                self.views.put(view.clone());
-                last = Some(view);
-                news = true;
-            }
-            if let Some(frame) = feed.newest() {
-                if self.asked.swap(false, Ordering::Relaxed) {
-                    watch.asked();
-                }
-                let scene = watch.see(&frame, Instant::now());
-                let changed = matches!(scene, Scene::Settled { changed: true });
-                let image = for_screen(&frame);
-                self.sights.put(Sight { frame, image, changed });
-                news = true;
-            }
-            if news {
-                wake();
-            }
+            let scene = watch.see(&frame, Instant::now());
+            let changed = matches!(scene, Scene::Settled { changed: true });
+            let image = for_screen(&frame);
+            shared.sights.put(Sight { frame, image, changed });
+            news = true;
+        }
+        if news {
+            wake();
         }
     }
 }

@@ -13,10 +13,12 @@
 
 pub mod announce;
 pub mod ask;
+pub mod camera;
 pub mod gallery;
 pub mod history;
 pub mod keys;
 pub mod live;
+pub mod mark;
 pub mod markdown;
 pub mod settings;
 pub mod stage;
@@ -164,7 +166,7 @@ pub struct View {
     /// The picture.
     pub stage: stage::Stage,
     /// The camera.
-    pub camera: stage::CameraView,
+    pub camera: camera::CameraView,
     /// The shipped pictures.
     pub gallery: gallery::Gallery,
     /// The line to type in.

@@ -205,7 +205,7 @@ fn camera(ui: &mut Ui, view: &mut View) {
     if let CameraState::Live { device, format } = &view.camera.state {
         let text = format!("{}: {format}", device.name);
         ui.label(RichText::new(text).weak());
-    } else if let Some(trouble) = super::stage::trouble(&view.camera.state) {
+    } else if let Some(trouble) = super::camera::trouble(&view.camera.state) {
         ui.label(RichText::new(format!("{}. {}", trouble.title, trouble.advice)).weak());
     }
     row(ui, "Live mode asks", "At most this often, and only when the scene has changed", |ui| {

@@ -14,7 +14,7 @@ use super::announce::whole_sentences;
 use super::markdown::{self, Answer, MarkdownStyle, Span};
 use super::theme::{Palette, ROUND, ROUND_SMALL, space};
 use super::widgets::{icon_button, icon_toggle, seconds};
-use super::{Action, View, gallery, live, stage};
+use super::{Action, View, gallery, live, mark};
 use crate::frame::FrameId;
 use crate::region::Region;
 use crate::session::Finish;
@@ -225,7 +225,7 @@ fn question(ui: &mut Ui, card: &Card, palette: Palette) {
             ui.with_layout(Layout::top_down(egui::Align::Min), |ui| {
                 ui.add(Label::new(&card.question).wrap());
                 if let Some(region) = card.region {
-                    let text = format!("About the marked part: {}", stage::describe(region));
+                    let text = format!("About the marked part: {}", mark::describe(region));
                     ui.add(Label::new(RichText::new(text).size(12.5).color(palette.weak)).wrap());
                 }
             });
@@ -238,7 +238,7 @@ fn thumbnail(ui: &mut Ui, texture: &TextureHandle, region: Option<Region>, palet
     let size = size * (64.0 / size.x.max(1.0)).min(54.0 / size.y.max(1.0));
     let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
     let label = match region {
-        Some(region) => format!("The picture, marked: {}", stage::describe(region)),
+        Some(region) => format!("The picture, marked: {}", mark::describe(region)),
         None => "The picture".to_owned(),
     };
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &label));

@@ -196,32 +196,10 @@ pub fn install(ctx: &egui::Context) {
     }
 }
 
-/// The contrast of two opaque colours, 1 to 21 (WCAG 2.2, "contrast ratio").
-pub fn contrast(a: Color32, b: Color32) -> f32 {
-    let (a, b) = (luminance(a), luminance(b));
-    (a.max(b) + 0.05) / (a.min(b) + 0.05)
-}
-
-/// Relative luminance of an opaque colour, 0 to 1 (WCAG 2.2, "relative luminance").
-fn luminance(colour: Color32) -> f32 {
-    let linear = |value: u8| {
-        let value = f32::from(value) / 255.0;
-        if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
-    };
-    0.2126 * linear(colour.r()) + 0.7152 * linear(colour.g()) + 0.0722 * linear(colour.b())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn contrast_is_what_the_standard_says() {
-        assert!((contrast(Color32::BLACK, Color32::WHITE) - 21.0).abs() < 0.01);
-        assert!((contrast(Color32::WHITE, Color32::WHITE) - 1.0).abs() < 0.01);
-        // The standard's well-known limit: #767676 on white.
-        assert!((contrast(Color32::from_gray(0x76), Color32::WHITE) - 4.54).abs() < 0.01);
-    }
+    use crate::ui::markdown::contrast;
 
     #[test]
     fn text_can_be_read_on_every_ground() {
