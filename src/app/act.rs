@@ -108,7 +108,10 @@ impl App {
             Action::SettingsChanged => self.settings_changed(ctx),
             Action::Reload => self.load(),
             Action::Show(dialog) => self.view.dialog = Some(dialog),
-            Action::CloseDialog => self.view.dialog = None,
+            Action::CloseDialog => {
+                self.view.dialog = None;
+                self.view.ask.focus = true;
+            }
             Action::ChooseHistoryFolder => self.wish(Wish::HistoryFolder, Waiting::Keep),
             Action::Reveal(place) => self.reveal(place),
             Action::Fullscreen => {

@@ -48,9 +48,12 @@ pub fn show(ui: &Ui, view: &mut View, actions: &mut Vec<Action>) {
                 }
             });
         });
-        ScrollArea::vertical().max_height(screen.y - 150.0).auto_shrink([false, true]).show(
-            ui,
-            |ui| {
+        let height = (screen.y - 150.0).max(120.0);
+        ScrollArea::vertical()
+            .max_height(height)
+            .min_scrolled_height(height)
+            .auto_shrink([false, true])
+            .show(ui, |ui| {
                 ui.spacing_mut().item_spacing.y = space::S;
                 model(ui, view, actions);
                 answers(ui, view);
@@ -58,8 +61,7 @@ pub fn show(ui: &Ui, view: &mut View, actions: &mut Vec<Action>) {
                 appearance(ui, &mut view.settings);
                 questions(ui, &mut view.settings);
                 folders(ui, view, actions);
-            },
-        );
+            });
     });
     if response.should_close() {
         actions.push(Action::CloseDialog);
@@ -85,12 +87,22 @@ fn section(ui: &mut Ui, title: &str) {
 fn row(ui: &mut Ui, name: &str, hint: &str, add: impl FnOnce(&mut Ui)) {
     ui.horizontal(|ui| {
         let width = 170.0_f32.min(ui.available_width() * 0.4);
-        let label = ui.add_sized([width, 24.0], Label::new(name).wrap().halign(egui::Align::Min));
+        let label = at_left(ui, width, Label::new(name).wrap());
         if !hint.is_empty() {
             label.on_hover_text(hint);
         }
         ui.name_inputs(name, add);
     });
+}
+
+/// A label at the left of a space of this width.
+fn at_left(ui: &mut Ui, width: f32, label: Label) -> egui::Response {
+    let layout = egui::Layout::left_to_right(egui::Align::Center);
+    let add = |ui: &mut Ui| {
+        ui.set_min_width(width);
+        ui.add(label)
+    };
+    ui.allocate_ui_with_layout(egui::vec2(width, 24.0), layout, add).inner
 }
 
 fn model(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
@@ -151,7 +163,7 @@ fn answers(ui: &mut Ui, view: &mut View) {
         ui.add(DragValue::new(&mut settings.max_tokens).range(1..=4096).suffix(" tokens"));
     });
     row(ui, "Temperature", "0 takes the likeliest word each time and can be repeated", |ui| {
-        ui.add(Slider::new(&mut settings.temperature, 0.0..=2.0).step_by(0.05));
+        ui.add(Slider::new(&mut settings.temperature, 0.0..=2.0).step_by(0.05).max_decimals(2));
     });
     row(
         ui,
@@ -296,8 +308,7 @@ fn folders(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     let path = |ui: &mut Ui, path: &std::path::Path| {
         let text = path.display().to_string();
         let width = (ui.available_width() - 100.0).max(80.0);
-        ui.add_sized([width, 24.0], Label::new(&text).truncate().halign(egui::Align::Min))
-            .on_hover_text(text);
+        at_left(ui, width, Label::new(&text).truncate()).on_hover_text(text);
     };
     row(ui, "Conversations", "", |ui| {
         path(ui, &view.system.history);
