@@ -9,7 +9,8 @@ use super::{App, Services};
 use crate::capture::{Camera, CameraFeed};
 use crate::config::{ConfigError, Folders, Settings, WindowPlace};
 use crate::engine::{Engine, EngineError};
-use crate::{log, speech};
+use crate::log;
+use crate::speech::SystemVoice;
 
 /// Environment variable that names a file for what the frames took, as JSON, written at the end.
 const FRAMES_VARIABLE: &str = "LORGNETTE_FRAMES";
@@ -69,7 +70,7 @@ pub fn run(folders: Folders, pictures: Vec<PathBuf>) -> Result<(), WindowError> 
                     Ok(Box::new(camera) as Box<dyn CameraFeed>)
                 }),
                 desktop: Box::new(System::new(move || chosen.request_repaint())),
-                voice: Box::new(speech::SystemVoice::find()),
+                voice: Box::new(SystemVoice::find()),
                 folders,
                 log,
             };
