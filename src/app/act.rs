@@ -60,11 +60,14 @@ impl App {
                     self.view.ask.focus = true;
                 } else if self.view.settings.camera.on {
                     self.go_live();
+                } else {
+                    self.act(ctx, Action::UseCamera(true));
                 }
             }
             Action::Capture => {
-                let question = self.view.settings.presets.first().cloned();
-                self.ask(ctx, question.as_deref().unwrap_or(DEFAULT_QUESTION));
+                let presets = &self.view.settings.presets;
+                let question = presets.iter().find(|preset| !preset.trim().is_empty()).cloned();
+                let _asked = self.ask(ctx, question.as_deref().unwrap_or(DEFAULT_QUESTION));
             }
             Action::GoLive => self.go_live(),
             Action::UseCamera(on) => {
@@ -79,10 +82,14 @@ impl App {
             Action::Mark(region) => self.view.stage.region = region,
             Action::Ask => {
                 let question = self.view.ask.question.clone();
-                self.ask(ctx, &question);
+                if self.ask(ctx, &question) {
+                    self.view.ask.question.clear();
+                }
                 self.view.ask.focus = true;
             }
-            Action::AskThis(question) => self.ask(ctx, &question),
+            Action::AskThis(question) => {
+                let _asked = self.ask(ctx, &question);
+            }
             Action::Stop => self.stop(),
             Action::AskAgain(index) => self.ask_again(ctx, index),
             Action::LiveMode(on) => self.live_mode(ctx, on),
@@ -100,6 +107,7 @@ impl App {
                 self.view.toasts.add(Kind::Done, "Copied");
             }
             Action::New => {
+                self.opening = None;
                 self.new_conversation();
                 self.keep(Job::New);
                 self.view.ask.focus = true;
@@ -124,19 +132,27 @@ impl App {
     fn history(&mut self, action: HistoryAction) {
         match action {
             HistoryAction::Open(id) => {
-                self.finish_cut_off();
-                self.keep(Job::Open(id));
+                if self.view.history.open.as_ref() != Some(&id) {
+                    self.give_up();
+                    self.opening = Some(id.clone());
+                    self.keep(Job::Open(id));
+                }
             }
             HistoryAction::Search(text) => self.keep(Job::List(text)),
             HistoryAction::Rename(id, title) => self.keep(Job::Rename(id, title)),
             HistoryAction::Delete(id) => {
                 if self.view.history.open.as_ref() == Some(&id) {
-                    self.finish_cut_off();
+                    self.give_up();
+                }
+                if self.opening.as_ref() == Some(&id) {
+                    self.opening = None;
                 }
                 self.keep(Job::Delete(id));
             }
             HistoryAction::Undelete(id) => self.keep(Job::Undelete(id)),
             HistoryAction::DeleteAll => {
+                self.opening = None;
+                self.thumbnails.clear();
                 self.new_conversation();
                 self.keep(Job::DeleteAll);
             }
@@ -156,6 +172,7 @@ impl App {
                 self.keep(Job::Export(id, path, format, true));
             }
             HistoryAction::Import => self.wish(Wish::Bundle, Waiting::Import),
+            HistoryAction::ImportFolder => self.wish(Wish::BundleFolder, Waiting::Import),
         }
     }
 
@@ -198,6 +215,7 @@ impl App {
                 self.view.settings.history_folder = Some(first.clone());
                 self.view.system.history.clone_from(&first);
                 self.unsaved.get_or_insert_with(Instant::now);
+                self.opening = None;
                 self.new_conversation();
                 self.view.history.rows.clear();
                 self.thumbnails.clear();
@@ -262,7 +280,7 @@ impl App {
     }
 
     fn settings_changed(&mut self, ctx: &egui::Context) {
-        self.view.settings.clamp();
+        self.view.settings.clamp_numbers();
         self.apply_settings(ctx);
         self.unsaved = Some(Instant::now());
     }

@@ -34,8 +34,10 @@ pub struct UnderWay {
 /// A question of live mode.
 #[derive(Clone)]
 pub struct LiveQuestion {
-    pub(super) frame: Frame,
-    pub(super) region: Option<Region>,
+    frame: Frame,
+    region: Option<Region>,
+    options: AnswerOptions,
+    model: Option<ModelRecord>,
 }
 
 /// Where its answer goes.
@@ -49,7 +51,9 @@ enum Target {
 
 impl App {
     /// Asks `question` about the picture that is shown, frozen.
-    pub(super) fn ask(&mut self, ctx: &egui::Context, question: &str) {
+    ///
+    /// Says whether it was asked: without a picture there is nothing to ask about.
+    pub(super) fn ask(&mut self, ctx: &egui::Context, question: &str) -> bool {
         let question = question.trim();
         let question = if question.is_empty() { DEFAULT_QUESTION } else { question };
         self.freeze();
@@ -57,11 +61,11 @@ impl App {
             let text = "Show a picture first: open, drop or paste one, or use the camera.";
             let way = Action::ChoosePictures;
             self.view.toasts.with_way_out(toast::Kind::Note, text, "Open pictures", way);
-            return;
+            return false;
         };
         let frame = shown.frame.clone();
         self.ask_about(ctx, question.to_owned(), &frame, self.view.stage.region);
-        self.view.ask.question.clear();
+        true
     }
 
     /// Puts the question of a card again, about its picture.
@@ -76,7 +80,9 @@ impl App {
                 self.ask_about(ctx, question, &frame, region);
             }
             // Another picture is shown by now: the question goes to that one.
-            None => self.ask(ctx, &question),
+            None => {
+                let _asked = self.ask(ctx, &question);
+            }
         }
     }
 
@@ -87,26 +93,18 @@ impl App {
         frame: &Frame,
         region: Option<Region>,
     ) {
+        self.opening = None;
         self.finish_cut_off();
         let turns = self.turns(&question, frame, region);
         let options = self.options();
         let model = self.model_record();
         let mut card = Card::asked(question.clone(), Some(frame.id), region);
-        let name = format!("card {}", frame.id);
-        let small = talk::small(&frame.pixels, TILE);
-        card.thumbnail = Some(ctx.load_texture(name, small, egui::TextureOptions::LINEAR));
+        card.thumbnail = Some(thumbnail(ctx, frame));
         match self.engine.ask(Question { turns, options }) {
             Ok(request) => {
-                if let Some(keeper) = &mut self.keeper {
-                    let options = OptionsRecord {
-                        max_tokens: options.max_tokens,
-                        temperature: options.temperature,
-                        seed: options.seed,
-                    };
-                    let frame = frame.clone();
-                    let asked = Asked { frame, region, question, options, model };
-                    keeper.send(Job::Ask(Box::new(asked)));
-                }
+                let (frame, options) = (frame.clone(), options_record(options));
+                let asked = Asked { frame, region, question, options, model };
+                self.keep(Job::Ask(Box::new(asked)));
                 let target = Target::Card(self.view.talk.cards.len());
                 self.under_way.push(UnderWay { request, target, tokens: Vec::new(), live: None });
             }
@@ -169,6 +167,16 @@ impl App {
         }
     }
 
+    /// Stops what is under way, since what it belongs to is left.
+    pub(super) fn give_up(&mut self) {
+        if !self.under_way.is_empty() {
+            self.stop();
+        }
+        self.finish_cut_off();
+        self.voice.stop();
+        self.view.talk.spoken = None;
+    }
+
     /// Ends every answer under way as stopped: another takes its place. What the engine still says
     /// of it is out of date.
     pub(super) fn finish_cut_off(&mut self) {
@@ -212,6 +220,13 @@ impl App {
                 self.loading = None;
                 tracing::info!("the model is ready after {:.2} s", model.load_time.as_secs_f64());
                 self.view.engine = EngineState::Ready(model);
+                // A question that waited for it is kept with the model that answers.
+                let waits = |under_way: &UnderWay| matches!(under_way.target, Target::Card(_));
+                if self.under_way.iter().any(waits)
+                    && let Some(model) = self.model_record()
+                {
+                    self.keep(Job::Model(model));
+                }
             }
             EngineEvent::Failed(_, error) if self.loading == Some(request) => {
                 self.engine_failed(error.to_string());
@@ -342,7 +357,9 @@ impl App {
             Ok(request) => {
                 let text = self.view.live.question.clone();
                 self.view.live.coming = Some(Card::asked(text, Some(shown.frame.id), region));
-                let live = Some(LiveQuestion { frame: shown.frame.clone(), region });
+                let (options, model) = (self.options(), self.model_record());
+                let frame = shown.frame.clone();
+                let live = Some(LiveQuestion { frame, region, options, model });
                 let target = Target::Live;
                 self.under_way.push(UnderWay { request, target, tokens: Vec::new(), live });
             }
@@ -355,30 +372,39 @@ impl App {
 
     /// Takes the answer that live mode holds into the conversation, with its picture.
     pub(super) fn keep_live(&mut self, ctx: &egui::Context) {
+        if self.view.talk.is_answering() {
+            let text = "Keep this when the answer under way has ended.";
+            self.view.toasts.add(toast::Kind::Note, text);
+            return;
+        }
         let (Some((asked, answer)), Some(held)) =
             (self.live_answer.take(), self.view.live.held.take())
         else {
             return;
         };
-        let frame = asked.frame;
+        let LiveQuestion { frame, region, options, model } = asked;
         self.show_still(ctx, frame.clone());
-        self.view.stage.region = asked.region;
-        let options = self.options();
-        let options = OptionsRecord {
-            max_tokens: options.max_tokens,
-            temperature: options.temperature,
-            seed: options.seed,
-        };
-        let model = self.model_record();
-        if let Some(keeper) = &mut self.keeper {
-            let (question, region) = (held.question.clone(), asked.region);
-            let small = talk::small(&frame.pixels, TILE);
-            let name = format!("card {}", frame.id);
-            let texture = ctx.load_texture(name, small, egui::TextureOptions::LINEAR);
-            keeper.send(Job::Ask(Box::new(Asked { frame, region, question, options, model })));
-            keeper.send(Job::Finish(Box::new(answer)));
-            self.view.talk.cards.push(Card { thumbnail: Some(texture), ..held });
-        }
+        self.view.stage.region = region;
+        let thumbnail = Some(thumbnail(ctx, &frame));
+        let question = held.question.clone();
+        self.view.talk.cards.push(Card { thumbnail, ..held });
+        let options = options_record(options);
+        self.keep(Job::Ask(Box::new(Asked { frame, region, question, options, model })));
+        self.keep(Job::Finish(Box::new(answer)));
+    }
+}
+
+/// A picture, small, for its card.
+fn thumbnail(ctx: &egui::Context, frame: &Frame) -> egui::TextureHandle {
+    let small = talk::small(&frame.pixels, TILE);
+    ctx.load_texture(format!("card {}", frame.id), small, egui::TextureOptions::LINEAR)
+}
+
+fn options_record(options: AnswerOptions) -> OptionsRecord {
+    OptionsRecord {
+        max_tokens: options.max_tokens,
+        temperature: options.temperature,
+        seed: options.seed,
     }
 }
 

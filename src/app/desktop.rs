@@ -23,6 +23,8 @@ pub enum Wish {
     SaveIn,
     /// An exported conversation: a zip file.
     Bundle,
+    /// An exported conversation: a folder.
+    BundleFolder,
 }
 
 /// What the user chose: nothing where the dialog was cancelled.
@@ -100,6 +102,10 @@ impl Desktop for System {
             }
             Wish::SaveIn => {
                 let picked = dialog.set_title("Export into").pick_folder();
+                Box::pin(async move { one(picked.await).into_iter().collect() })
+            }
+            Wish::BundleFolder => {
+                let picked = dialog.set_title("Import a conversation").pick_folder();
                 Box::pin(async move { one(picked.await).into_iter().collect() })
             }
             Wish::Bundle => {

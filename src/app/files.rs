@@ -1,11 +1,14 @@
 //! Reading pictures, on a thread of its own: the window never waits for a disk.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::network;
 use super::viewfinder::for_screen;
 use crate::capture;
+use crate::config::Settings;
 use crate::frame::{Frame, Source};
 use crate::ui::status::Network;
 use crate::ui::talk::small;
@@ -31,6 +34,8 @@ enum Job {
     Gallery(PathBuf),
     /// Count this process's internet sockets.
     Network,
+    /// Write the settings into this folder.
+    Save(Box<Settings>, PathBuf),
 }
 
 /// What came of it.
@@ -51,7 +56,8 @@ pub enum FileNews {
 pub struct Files {
     jobs: SyncSender<Job>,
     news: Receiver<(u64, FileNews)>,
-    newest: u64,
+    /// The number of the picture that is wanted: those before it are not even read.
+    newest: Arc<AtomicU64>,
 }
 
 impl Files {
@@ -62,6 +68,8 @@ impl Files {
     pub fn start(wake: impl Fn() + Send + 'static) -> std::io::Result<Self> {
         let (jobs, inbox) = sync_channel::<Job>(64);
         let (outbox, news) = sync_channel(64);
+        let newest = Arc::new(AtomicU64::new(0));
+        let wanted = Arc::clone(&newest);
         std::thread::Builder::new().name("lorgnette-files".into()).spawn(move || {
             let tell = |number: u64, news: FileNews| {
                 let heard = outbox.send((number, news)).is_ok();
@@ -69,12 +77,17 @@ impl Files {
                 heard
             };
             while let Ok(job) = inbox.recv() {
+                if let Job::Read(number, _) | Job::Take(number, _) = &job
+                    && *number < wanted.load(Ordering::Relaxed)
+                {
+                    continue;
+                }
                 if !work(job, &tell) {
                     return;
                 }
             }
         })?;
-        Ok(Self { jobs, news, newest: 0 })
+        Ok(Self { jobs, news, newest })
     }
 
     /// Finds the pictures among these files and folders: [`FileNews::Found`].
@@ -84,19 +97,23 @@ impl Files {
 
     /// Reads a picture, in place of one that is still being read: [`FileNews::Read`].
     pub fn read(&mut self, path: PathBuf) -> bool {
-        self.newest += 1;
-        self.send(Job::Read(self.newest, path))
+        let number = self.next();
+        self.send(Job::Read(number, path))
     }
 
     /// Takes a picture that was pasted: [`FileNews::Read`].
     pub fn take(&mut self, image: egui::ColorImage) -> bool {
-        self.newest += 1;
-        self.send(Job::Take(self.newest, Box::new(image)))
+        let number = self.next();
+        self.send(Job::Take(number, Box::new(image)))
     }
 
     /// Nothing that is being read is wanted any more.
     pub fn forget(&mut self) {
-        self.newest += 1;
+        self.next();
+    }
+
+    fn next(&mut self) -> u64 {
+        self.newest.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Makes thumbnails of a folder's pictures: [`FileNews::Tile`].
@@ -109,12 +126,19 @@ impl Files {
         self.send(Job::Network)
     }
 
+    /// Writes the settings into a folder: [`FileNews::Failed`] where that cannot be done.
+    pub fn save(&self, settings: Settings, folder: PathBuf) -> bool {
+        self.send(Job::Save(Box::new(settings), folder))
+    }
+
     /// The next piece of news that is not out of date.
     pub fn news(&self) -> Option<FileNews> {
         loop {
             match self.news.try_recv() {
                 Ok((0, news)) => return Some(news),
-                Ok((number, news)) if number == self.newest => return Some(news),
+                Ok((number, news)) if number == self.newest.load(Ordering::Relaxed) => {
+                    return Some(news);
+                }
                 Ok(_) => {}
                 Err(_) => return None,
             }
@@ -172,11 +196,19 @@ fn work(job: Job, tell: &impl Fn(u64, FileNews) -> bool) -> bool {
             }
             true
         }
+        Job::Save(settings, folder) => match settings.save(&folder) {
+            Ok(()) => true,
+            Err(error) => tell(0, FileNews::Failed(error.to_string())),
+        },
         Job::Network => tell(0, FileNews::Network(network::look())),
     }
 }
 
 fn read(path: &Path) -> FileNews {
+    // A pipe would keep this thread until someone writes into it.
+    if path.metadata().is_ok_and(|data| !data.is_file() && !data.is_dir()) {
+        return FileNews::Failed(format!("{}: it is not a file", shown(path)));
+    }
     match capture::load(path) {
         Ok(frame) => {
             let image = for_screen(&frame);

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 
 use chrono::{Local, TimeZone};
 
 use super::viewfinder::for_screen;
-use crate::frame::Frame;
+use crate::frame::{Frame, FrameId};
 use crate::region::Region;
 use crate::session::{
     AnswerRecord, ExportFormat, KEPT_IN_TRASH, ModelRecord, OptionsRecord, Session, SessionError,
@@ -26,6 +26,8 @@ pub enum Job {
     List(String),
     /// A question was asked.
     Ask(Box<Asked>),
+    /// The model that answers it is ready only now.
+    Model(ModelRecord),
     /// A token of its answer came.
     Token(TokenRecord),
     /// Its answer ended.
@@ -84,6 +86,8 @@ pub enum News {
     Thumbnail(SessionId, egui::ColorImage),
     /// The conversation that the questions go to.
     Current(SessionId, String),
+    /// One was imported, and will be opened.
+    Imported(SessionId),
     /// A conversation to be shown.
     Opened(Box<Opened>),
     /// One was taken away.
@@ -104,8 +108,10 @@ pub enum News {
 pub struct Opened {
     /// The conversation.
     pub session: Session,
-    /// Its pictures by their files, each with its pixels for the screen.
-    pub pictures: HashMap<String, (Frame, egui::ColorImage)>,
+    /// Its pictures by their files: the frame's number, and the pixels of its thumbnail.
+    pub pictures: HashMap<String, (FrameId, egui::ColorImage)>,
+    /// The last of them, with its pixels for the screen.
+    pub shown: Option<(Frame, egui::ColorImage)>,
 }
 
 /// The thread. Dropping it lets the thread write what waits, and waits for that.
@@ -113,7 +119,7 @@ pub struct Keeper {
     jobs: Option<SyncSender<Job>>,
     /// Taken away before the thread is waited for, which may itself wait to be heard.
     news: Option<Receiver<News>>,
-    /// What did not fit into the queue, in order. An answer's tokens at the most.
+    /// What did not fit into the queue, in order.
     held: std::collections::VecDeque<Job>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -233,31 +239,37 @@ impl<'a, T: Fn(News)> Worker<'a, T> {
     }
 
     fn run(mut self, inbox: &Receiver<Job>) {
-        self.list();
-        while let Ok(job) = inbox.recv() {
-            let listed = matches!(
-                job,
-                Job::Rename(..)
-                    | Job::Undelete(_)
-                    | Job::DeleteAll
-                    | Job::Import(_)
-                    | Job::Delete(_)
-                    | Job::Move(_)
-                    | Job::Finish(_)
-                    | Job::Ask(_)
-            );
-            if let Err(error) = self.work(job) {
-                let text = error.to_string();
-                if self.failed.as_ref() != Some(&text) {
-                    (self.tell)(News::Failed(text.clone()));
-                    self.failed = Some(text);
+        let mut stale = true;
+        loop {
+            let job = match inbox.try_recv() {
+                Ok(job) => job,
+                Err(TryRecvError::Disconnected) => return,
+                // What is to be written comes before what is to be shown.
+                Err(TryRecvError::Empty) if std::mem::take(&mut stale) => {
+                    self.list();
+                    continue;
                 }
-            } else if listed {
-                self.failed = None;
+                Err(TryRecvError::Empty) => match inbox.recv() {
+                    Ok(job) => job,
+                    Err(_) => return,
+                },
+            };
+            let changes = !matches!(
+                job,
+                Job::Token(_) | Job::Model(_) | Job::New | Job::Open(_) | Job::Export(..)
+            );
+            match self.work(job) {
+                Err(error) => {
+                    let text = error.to_string();
+                    if self.failed.as_ref() != Some(&text) {
+                        (self.tell)(News::Failed(text.clone()));
+                        self.failed = Some(text);
+                    }
+                }
+                Ok(()) if changes => self.failed = None,
+                Ok(()) => {}
             }
-            if listed {
-                self.list();
-            }
+            stale |= changes;
         }
     }
 
@@ -271,7 +283,6 @@ impl<'a, T: Fn(News)> Worker<'a, T> {
         match job {
             Job::List(search) => {
                 self.search = search;
-                self.list();
                 Ok(())
             }
             Job::Ask(asked) => {
@@ -281,6 +292,13 @@ impl<'a, T: Fn(News)> Worker<'a, T> {
                 (self.tell)(News::Current(writer.id().clone(), writer.session().title.clone()));
                 result.map(|_| ())
             }
+            Job::Model(model) => match &mut self.writer {
+                Some(writer) => {
+                    writer.answered_by(model);
+                    Ok(())
+                }
+                None => Ok(()),
+            },
             Job::Token(token) => match &mut self.writer {
                 Some(writer) => writer.token(&token),
                 None => Ok(()),
@@ -343,6 +361,7 @@ impl<'a, T: Fn(News)> Worker<'a, T> {
             }
             Job::Import(path) => {
                 let id = store.import(&path)?;
+                (self.tell)(News::Imported(id.clone()));
                 self.open(&store, &id)
             }
             Job::Move(folder) => {
@@ -385,20 +404,26 @@ impl<'a, T: Fn(News)> Worker<'a, T> {
                 Err(error) => return Err(error),
             },
         };
+        let records = session.exchanges.iter().flat_map(|exchange| &exchange.pictures);
+        let last = records.clone().last();
         let mut pictures = HashMap::new();
-        for record in session.exchanges.iter().flat_map(|exchange| &exchange.pictures) {
+        let mut shown = None;
+        for record in records {
             if pictures.contains_key(&record.file) {
                 continue;
             }
             match store.picture(id, record) {
                 Ok(frame) => {
-                    let image = for_screen(&frame);
-                    pictures.insert(record.file.clone(), (frame, image));
+                    pictures.insert(record.file.clone(), (frame.id, small(&frame.pixels, TILE)));
+                    if last.is_some_and(|last| last.file == record.file) {
+                        let image = for_screen(&frame);
+                        shown = Some((frame, image));
+                    }
                 }
                 Err(error) => (self.tell)(News::Failed(error.to_string())),
             }
         }
-        (self.tell)(News::Opened(Box::new(Opened { session, pictures })));
+        (self.tell)(News::Opened(Box::new(Opened { session, pictures, shown })));
         Ok(())
     }
 

@@ -1,4 +1,5 @@
-//! What drawing the window costs: the processor time of the window's own thread, frame by frame.
+//! What drawing the window costs: the processor time of the window's own thread for logic and layout,
+//! frame by frame. Making triangles of it and presenting them is egui's and the driver's.
 
 use std::time::Duration;
 

@@ -73,6 +73,8 @@ pub struct App {
     voice: Box<dyn Voice>,
     folders: Folders,
     loading: Option<RequestId>,
+    /// The conversation that is to be shown as soon as it is read.
+    opening: Option<SessionId>,
     under_way: Vec<UnderWay>,
     /// The answer that live mode holds, as it would be kept.
     live_answer: Option<(answers::LiveQuestion, crate::session::AnswerRecord)>,
@@ -100,6 +102,8 @@ impl App {
         pictures: Vec<PathBuf>,
     ) -> Self {
         theme::install(ctx);
+        // The text size is a setting; by its keys egui would change it behind the settings' back.
+        ctx.options_mut(|options| options.zoom_with_keyboard = false);
         let Services { engine, camera, desktop, voice, folders, log } = services;
         let wake = |ctx: &egui::Context| {
             let ctx = ctx.clone();
@@ -143,6 +147,7 @@ impl App {
             voice,
             folders,
             loading: None,
+            opening: None,
             under_way: Vec::new(),
             live_answer: None,
             thumbnails: HashMap::new(),
@@ -245,8 +250,11 @@ impl App {
             if let Some(viewfinder) = &self.viewfinder {
                 viewfinder.watch(choice);
             }
-            if !self.view.settings.camera.on && self.view.stage.is_live() {
-                self.view.stage.clear();
+            if !self.view.settings.camera.on {
+                self.leave_live_mode();
+                if self.view.stage.is_live() {
+                    self.view.stage.clear();
+                }
             }
         }
         if let Some(viewfinder) = &self.viewfinder {
@@ -269,7 +277,11 @@ impl App {
             return;
         }
         self.unsaved = None;
-        if let Err(error) = self.view.settings.save(&self.folders.data) {
+        let (settings, folder) = (&self.view.settings, &self.folders.data);
+        let passed_on = |files: &Files| files.save(settings.clone(), folder.clone());
+        if (now || !self.files.as_ref().is_some_and(passed_on))
+            && let Err(error) = settings.save(folder)
+        {
             self.fail(error.to_string());
         }
     }

@@ -2,7 +2,7 @@
 
 use super::App;
 use super::files::FileNews;
-use super::keeper::{News, Opened};
+use super::keeper::{Job, News, Opened};
 use super::viewfinder::{Sight, for_screen};
 use crate::capture::CameraState;
 use crate::frame::{Frame, Source};
@@ -64,9 +64,10 @@ impl App {
             }
             self.view.camera = view;
         }
-        let Some(Sight { frame, image, changed }) = viewfinder.sight() else { return };
         // A picture that was opened or frozen stays until the user goes back to live.
         let free = self.view.stage.shown.is_none() || self.view.stage.is_live();
+        viewfinder.set_wanted(free);
+        let Some(Sight { frame, image, changed }) = viewfinder.sight() else { return };
         if !free || !self.view.settings.camera.on {
             return;
         }
@@ -156,8 +157,13 @@ impl App {
                     self.view.talk.title = title;
                 }
             }
+            News::Imported(id) => {
+                self.opening = Some(id);
+                self.view.toasts.add(Kind::Done, "Imported");
+            }
             News::Opened(opened) => self.show_conversation(ctx, *opened),
             News::Deleted(id, title) => {
+                self.thumbnails.remove(&id);
                 if self.view.history.open.as_ref() == Some(&id) {
                     self.new_conversation();
                 }
@@ -189,42 +195,52 @@ impl App {
     }
 
     fn show_conversation(&mut self, ctx: &egui::Context, opened: Opened) {
-        let Opened { session, mut pictures } = opened;
-        self.finish_cut_off();
+        let Opened { session, mut pictures, shown } = opened;
+        if self.opening.take().as_ref() != Some(&session.id) {
+            // Meanwhile something else was asked for; what is shown must be what is written.
+            if self.view.history.open.as_ref() != Some(&session.id) {
+                self.keep(Job::New);
+            }
+            return;
+        }
+        self.give_up();
         self.leave_live_mode();
+        if let Some(files) = &mut self.files {
+            files.forget();
+        }
+        self.view.stage.reading = None;
         let mut textures = std::collections::HashMap::new();
         let cards = session.exchanges.iter().map(|exchange| {
             let mut card = card(exchange);
-            if let Some(record) = exchange.pictures.first()
-                && let Some((frame, _)) = pictures.get(&record.file)
-            {
-                card.frame = Some(frame.id);
-                let texture = textures.entry(record.file.clone()).or_insert_with(|| {
-                    let small = talk::small(&frame.pixels, 160);
-                    ctx.load_texture(&record.file, small, egui::TextureOptions::LINEAR)
-                });
-                card.thumbnail = Some(texture.clone());
+            if let Some(record) = exchange.pictures.first() {
+                if let Some((frame, small)) = pictures.remove(&record.file) {
+                    let texture =
+                        ctx.load_texture(&record.file, small, egui::TextureOptions::LINEAR);
+                    textures.insert(record.file.clone(), (frame, texture));
+                }
+                if let Some((frame, texture)) = textures.get(&record.file) {
+                    card.frame = Some(*frame);
+                    card.thumbnail = Some(texture.clone());
+                }
             }
             card
         });
-        self.view.talk =
-            Talk { title: session.title.clone(), cards: cards.collect(), spoken: None };
+        let cards = cards.collect();
+        self.view.talk = Talk { title: session.title.clone(), cards, ..Talk::default() };
         self.view.history.open = Some(session.id.clone());
         self.view.stage.clear();
         self.view.stage.opened.clear();
-        let last = session.exchanges.last().and_then(|exchange| exchange.pictures.first());
-        if let Some(record) = last
-            && let Some((frame, image)) = pictures.remove(&record.file)
-        {
+        if let Some((frame, image)) = shown {
             let shown = Shown { frame, live: false, mirrored: false };
             self.view.stage.set(ctx, shown, image);
-            self.view.stage.region = record.region;
+            let last = session.exchanges.last().and_then(|exchange| exchange.pictures.first());
+            self.view.stage.region = last.and_then(|record| record.region);
         }
     }
 
     /// Forgets the conversation that is shown; its files stay.
     pub(super) fn new_conversation(&mut self) {
-        self.finish_cut_off();
+        self.give_up();
         self.view.talk = Talk::default();
         self.view.history.open = None;
         self.view.ask.timings = None;

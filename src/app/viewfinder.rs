@@ -46,6 +46,8 @@ struct Shared {
     views: Slot<CameraView>,
     asked: AtomicBool,
     forget: AtomicBool,
+    /// Whether anybody looks at the frames.
+    wanted: AtomicBool,
     /// The bits of an `f32`.
     threshold: AtomicU32,
 }
@@ -107,6 +109,11 @@ impl Viewfinder {
         self.shared.forget.store(true, Ordering::Relaxed);
     }
 
+    /// Whether frames are to be made ready: while another picture is shown, nobody looks at them.
+    pub fn set_wanted(&self, wanted: bool) {
+        self.shared.wanted.store(wanted, Ordering::Relaxed);
+    }
+
     /// How much must change: see [`SceneWatch`].
     pub fn set_threshold(&self, threshold: f32) {
         self.shared.threshold.store(threshold.to_bits(), Ordering::Relaxed);
@@ -138,7 +145,7 @@ fn run(shared: &Arc<Shared>, feed: &dyn CameraFeed, due: &Receiver<()>, wake: &i
             last = Some(view);
             news = true;
         }
-        if let Some(frame) = feed.newest() {
+        if let Some(frame) = feed.newest().filter(|_| shared.wanted.load(Ordering::Relaxed)) {
             if shared.asked.swap(false, Ordering::Relaxed) {
                 watch.asked();
             }

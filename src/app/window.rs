@@ -132,21 +132,24 @@ impl App {
                 viewport.minimized.unwrap_or(false),
             )
         });
-        let Some(inner) = inner.filter(|_| !full && !minimized) else { return };
+        if full || minimized {
+            return;
+        }
+        // Wayland does not tell where a window is, but egui knows how large.
+        let inner = inner.map_or_else(|| ctx.content_rect().size(), |inner| inner.size());
         // The text size is a zoom of everything: the window's own points are without it.
         let zoom = ctx.zoom_factor();
         let before = self.view.settings.window;
         let size = match before {
             Some(before) if maximized => (before.width, before.height),
-            _ => (inner.width() * zoom, inner.height() * zoom),
+            _ => (inner.x * zoom, inner.y * zoom),
         };
-        let place = WindowPlace {
-            x: outer.map(|outer| outer.left() * zoom),
-            y: outer.map(|outer| outer.top() * zoom),
-            width: size.0,
-            height: size.1,
-            maximized,
+        let corner = match before {
+            Some(before) if maximized => (before.x, before.y),
+            _ => (outer.map(|outer| outer.left() * zoom), outer.map(|outer| outer.top() * zoom)),
         };
+        let place =
+            WindowPlace { x: corner.0, y: corner.1, width: size.0, height: size.1, maximized };
         if before != Some(place) && place.width >= 1.0 && place.height >= 1.0 {
             self.view.settings.window = Some(place);
             self.unsaved = Some(std::time::Instant::now());

@@ -185,6 +185,12 @@ impl Default for LiveSettings {
 impl Settings {
     /// Brings every number into its range and drops what is blank: a file may say anything.
     pub fn clamp(&mut self) {
+        self.clamp_numbers();
+        self.presets.retain(|question| !question.trim().is_empty());
+    }
+
+    /// Brings every number into its range. A question may be blank while it is typed anew.
+    pub fn clamp_numbers(&mut self) {
         let usual = Self::default();
         if self.model.trim().is_empty() {
             self.model = usual.model;
@@ -198,7 +204,6 @@ impl Settings {
         live.interval = within(live.interval, 1.0, 60.0, usual.live.interval);
         live.threshold = within(live.threshold, 0.002, 0.5, usual.live.threshold);
         self.camera.size = self.camera.size.filter(|(width, height)| *width > 0 && *height > 0);
-        self.presets.retain(|question| !question.trim().is_empty());
         for folder in [&mut self.pictures_folder, &mut self.history_folder] {
             folder.take_if(|folder| folder.as_os_str().is_empty());
         }

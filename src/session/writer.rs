@@ -225,6 +225,14 @@ impl Writer {
         self.save()
     }
 
+    /// Notes the model that answers the question under way, where none was loaded when it was asked.
+    /// Written with the end of the answer.
+    pub fn answered_by(&mut self, model: ModelRecord) {
+        if let Some(exchange) = self.pending() {
+            exchange.model.get_or_insert(model);
+        }
+    }
+
     /// Writes what earlier calls could not.
     ///
     /// # Errors

@@ -4,16 +4,23 @@ use egui::accesskit::Live;
 use egui::{Rect, Role, Sense, Ui, WidgetInfo};
 
 use super::View;
+use super::talk::Card;
 
 /// Puts what is to be read out into a node that draws nothing.
 ///
 /// An answer is given sentence by sentence: word by word, each announcement would cut off the one
 /// before.
 pub fn show(ui: &Ui, view: &View) {
-    let spoken = view.talk.announcement();
+    let spoken = match view.live.held.as_ref().or(view.live.coming.as_ref()) {
+        Some(card) if view.live.on => card.announcement(),
+        _ => view.talk.cards.last().map_or(String::new(), Card::announcement),
+    };
     region(ui, "announced_answer", &spoken, Live::Polite);
     if let Some(error) = view.toasts.newest_error() {
         region(ui, "announced_error", error, Live::Assertive);
+    }
+    if let Some(note) = view.toasts.newest_note() {
+        region(ui, "announced_note", note, Live::Polite);
     }
 }
 

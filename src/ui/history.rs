@@ -9,7 +9,7 @@ use egui_material_icons::icons::{
 };
 
 use super::theme::{Palette, ROUND_SMALL, space};
-use super::widgets::labelled_button;
+use super::widgets::{follow_focus, labelled_button};
 use super::{Action, Dialog, HistoryAction, View, talk};
 use crate::session::{ExportFormat, SessionId};
 
@@ -64,12 +64,22 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
             for index in 0..view.history.rows.len() {
                 ui.push_id(index, |ui| row(ui, &mut view.history, index, palette, actions));
             }
+            follow_focus(ui);
         },
     );
     ui.horizontal(|ui| {
-        if labelled_button(ui, ICON_UPLOAD, "Import").clicked() {
-            actions.push(Action::History(HistoryAction::Import));
-        }
+        let import = labelled_button(ui, ICON_UPLOAD, "Import");
+        egui::Popup::menu(&import).show(|ui| {
+            for (word, action) in [
+                ("From a zip file", HistoryAction::Import),
+                ("From a folder", HistoryAction::ImportFolder),
+            ] {
+                if labelled_button(ui, ICON_UPLOAD, word).clicked() {
+                    actions.push(Action::History(action));
+                    ui.close();
+                }
+            }
+        });
         let any = !view.history.rows.is_empty();
         ui.add_enabled_ui(any, |ui| {
             if labelled_button(ui, ICON_DELETE, "Delete all").clicked() {

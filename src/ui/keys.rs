@@ -1,6 +1,8 @@
 //! The keys: read here, listed here.
 
-use egui::{Grid, Key, Modal, Modifiers, RichText, Ui};
+use egui::text::{CCursor, CCursorRange};
+use egui::text_edit::TextEditState;
+use egui::{Grid, InputState, Key, Modal, Modifiers, RichText, Ui};
 
 use super::ask::Ask;
 use super::theme::space;
@@ -16,7 +18,7 @@ const KEYS: &[(&str, &str)] = &[
     ("Ctrl+O", "Open pictures"),
     ("Ctrl+Shift+O", "Open a folder"),
     ("Ctrl+V", "Paste a picture, or the path of one"),
-    ("Page Up, Page Down", "Previous, next of the opened pictures"),
+    ("Page Up, Page Down", "Previous, next of the opened pictures; else up, down in the answers"),
     ("Ctrl+L", "Live mode on or off"),
     ("Ctrl+N", "New conversation"),
     ("Ctrl+K", "Search the conversations"),
@@ -32,27 +34,45 @@ const KEYS: &[(&str, &str)] = &[
 /// Reads the keys that work wherever the focus is, and what is pasted and dropped.
 pub fn read(ui: &Ui, view: &mut View, actions: &mut Vec<Action>) {
     let typing = ui.ctx().text_edit_focused();
+    let rows = &view.history.rows;
+    let renames = |(id, _): &mut (_, String)| rows.iter().any(|row| row.id == *id);
+    if !view.settings.sidebar || !view.history.renaming.as_mut().is_some_and(renames) {
+        // The field of the new title is not drawn, and would keep Esc to itself.
+        view.history.renaming = None;
+    }
+    let free = view.dialog.is_none();
     let command = Modifiers::COMMAND;
     let shifted = Modifiers::COMMAND | Modifiers::SHIFT;
     ui.input_mut(|input| {
-        let mut on = |modifiers, key, action: Action| {
+        let mut on = |input: &mut InputState, modifiers, key, action: Action| {
             if input.consume_key(modifiers, key) {
                 actions.push(action);
             }
         };
-        on(shifted, Key::O, Action::ChooseFolder);
-        on(command, Key::O, Action::ChoosePictures);
-        on(command, Key::N, Action::New);
-        on(command, Key::L, Action::LiveMode(!view.live.on));
-        on(command, Key::Comma, Action::Show(Dialog::Settings));
-        on(Modifiers::NONE, Key::F1, Action::Show(Dialog::Keys));
-        on(Modifiers::NONE, Key::F8, Action::Capture);
-        on(Modifiers::NONE, Key::F11, Action::Fullscreen);
-        on(Modifiers::NONE, Key::PageDown, Action::Turn(1));
-        on(Modifiers::NONE, Key::PageUp, Action::Turn(-1));
+        on(input, Modifiers::NONE, Key::F11, Action::Fullscreen);
+        on(input, command, Key::Comma, Action::Show(Dialog::Settings));
+        on(input, Modifiers::NONE, Key::F1, Action::Show(Dialog::Keys));
+        if !free {
+            return;
+        }
+        on(input, shifted, Key::O, Action::ChooseFolder);
+        on(input, command, Key::O, Action::ChoosePictures);
+        on(input, command, Key::N, Action::New);
+        on(input, command, Key::L, Action::LiveMode(!view.live.on));
+        on(input, Modifiers::NONE, Key::F8, Action::Capture);
+        if view.stage.opened.len() > 1 {
+            on(input, Modifiers::NONE, Key::PageDown, Action::Turn(1));
+            on(input, Modifiers::NONE, Key::PageUp, Action::Turn(-1));
+        } else {
+            for (key, pages) in [(Key::PageDown, 1.0), (Key::PageUp, -1.0)] {
+                if input.consume_key(Modifiers::NONE, key) {
+                    view.talk.scroll += pages;
+                }
+            }
+        }
         if let Some(last) = view.talk.cards.len().checked_sub(1) {
-            on(shifted, Key::C, Action::Copy(view.talk.cards[last].text.clone()));
-            on(command, Key::R, Action::Speak(last));
+            on(input, shifted, Key::C, Action::Copy(view.talk.cards[last].text.clone()));
+            on(input, command, Key::R, Action::Speak(last));
         }
         if input.consume_key(command, Key::B) {
             view.settings.sidebar = !view.settings.sidebar;
@@ -65,7 +85,7 @@ pub fn read(ui: &Ui, view: &mut View, actions: &mut Vec<Action>) {
             }
             view.history.focus_search = true;
         }
-        if !typing && view.dialog.is_none() && input.consume_key(Modifiers::NONE, Key::Space) {
+        if !typing && input.consume_key(Modifiers::NONE, Key::Space) {
             actions.push(Action::Shutter);
         }
     });
@@ -92,6 +112,11 @@ fn type_anywhere(ui: &Ui, view: &mut View) {
     if !typed.is_empty() {
         view.ask.question.push_str(&typed);
         view.ask.focus = true;
+        // What comes next goes behind it.
+        let mut state = TextEditState::load(ui.ctx(), Ask::id()).unwrap_or_default();
+        let end = CCursor::new(view.ask.question.chars().count());
+        state.cursor.set_char_range(Some(CCursorRange::one(end)));
+        state.store(ui.ctx(), Ask::id());
     }
 }
 

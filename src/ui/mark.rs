@@ -33,8 +33,11 @@ pub(super) enum Grab {
 }
 
 /// Where a region lies, in words.
-pub fn describe(region: Region) -> String {
+///
+/// As it is seen: where the picture is shown `mirrored`, left is right.
+pub fn describe(region: Region, mirrored: bool) -> String {
     let (x, y) = (region.x() + region.width() / 2.0, region.y() + region.height() / 2.0);
+    let x = if mirrored { 1.0 - x } else { x };
     let third = |at: f32, names: [&'static str; 3]| match at {
         at if at < 0.36 => names[0],
         at if at > 0.64 => names[2],
@@ -196,6 +199,7 @@ pub(super) fn keyboard(
     ui: &Ui,
     response: &Response,
     region: Option<Region>,
+    mirrored: bool,
     actions: &mut Vec<Action>,
 ) {
     if !response.has_focus() {
@@ -223,8 +227,13 @@ pub(super) fn keyboard(
         Some(_) if delete => actions.push(Action::Mark(None)),
         Some(region) if arrows != Vec2::ZERO => {
             let at = pos2(region.x(), region.y());
-            let changed = if stretch {
-                between(at, at + vec2(region.width(), region.height()) + arrows)
+            let (width, height) = (region.width(), region.height());
+            // The keys mean what is seen.
+            let arrows = if mirrored { vec2(-arrows.x, arrows.y) } else { arrows };
+            let changed = if stretch && mirrored {
+                between(at + vec2(width, 0.0), at + vec2(0.0, height) + arrows)
+            } else if stretch {
+                between(at, at + vec2(width, height) + arrows)
             } else {
                 moved(region, at + arrows)
             };
@@ -345,9 +354,11 @@ mod tests {
 
     #[test]
     fn places_have_names() {
-        let name = |x, y| describe(Region::new(x, y, 0.2, 0.2).unwrap());
+        let name = |x, y| describe(Region::new(x, y, 0.2, 0.2).unwrap(), false);
         assert!(name(0.0, 0.0).starts_with("top left, 20 % of the width"));
         assert!(name(0.4, 0.4).starts_with("middle,"));
         assert!(name(0.8, 0.4).starts_with("right,"));
+        let right = Region::new(0.8, 0.4, 0.2, 0.2).unwrap();
+        assert!(describe(right, true).starts_with("left,"));
     }
 }

@@ -120,8 +120,10 @@ pub enum HistoryAction {
     Export(SessionId, ExportFormat),
     /// Write one to this path in place of what lies there.
     Overwrite(SessionId, PathBuf, ExportFormat),
-    /// Read one that was exported.
+    /// Read one that was exported as a zip file.
     Import,
+    /// Read one that was exported as a folder.
+    ImportFolder,
 }
 
 /// A picture from the clipboard.

@@ -8,7 +8,7 @@ use egui_material_icons::icons::{
 };
 
 use super::theme::{Palette, space};
-use super::widgets::{icon_button, labelled_button};
+use super::widgets::{follow_focus, icon_button, labelled_button};
 use super::{Action, Place, View, status};
 use crate::capture::CameraState;
 use crate::config::{Device, Precision, Settings, Theme};
@@ -61,13 +61,14 @@ pub fn show(ui: &Ui, view: &mut View, actions: &mut Vec<Action>) {
                 appearance(ui, &mut view.settings);
                 questions(ui, &mut view.settings);
                 folders(ui, view, actions);
+                follow_focus(ui);
             });
     });
     if response.should_close() {
         actions.push(Action::CloseDialog);
     }
     if view.settings != before {
-        view.settings.clamp();
+        view.settings.clamp_numbers();
         actions.push(Action::SettingsChanged);
         let model =
             |settings: &Settings| (settings.model.clone(), settings.device, settings.weights);
@@ -334,8 +335,13 @@ fn folders(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
         });
     }
     if let Some(frames) = &view.system.frames {
-        row(ui, "Drawing", "Processor time of the window's own thread for each frame", |ui| {
-            ui.label(frames);
-        });
+        row(
+            ui,
+            "Drawing",
+            "Processor time of the window's own thread for the logic and layout of each frame",
+            |ui| {
+                ui.label(frames);
+            },
+        );
     }
 }

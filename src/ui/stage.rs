@@ -77,9 +77,9 @@ impl Stage {
         let Frame { source, .. } = &shown.frame;
         let (width, height) = (shown.frame.width(), shown.frame.height());
         let kind = if shown.live { "Live picture of" } else { "Picture" };
-        let region = self
-            .region
-            .map_or(String::new(), |region| format!(", marked: {}", mark::describe(region)));
+        let region = self.region.map_or(String::new(), |region| {
+            format!(", marked: {}", mark::describe(region, shown.mirrored))
+        });
         format!("{kind} {source}, {width} by {height}{region}")
     }
 }
@@ -116,7 +116,7 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     let label = view.stage.label();
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &label));
     mark::point(ui, &response, &mut view.stage, place, size, actions);
-    mark::keyboard(ui, &response, view.stage.region, actions);
+    mark::keyboard(ui, &response, view.stage.region, shown.mirrored, actions);
     if response.has_focus() {
         let stroke = Stroke::new(2.0, palette.accent);
         ui.painter().rect_stroke(place.rect, round, stroke, StrokeKind::Outside);

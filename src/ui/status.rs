@@ -245,8 +245,9 @@ fn network(ui: &mut Ui, network: Network, palette: Palette) {
         Network::Unknown => (
             ICON_CLOUD_OFF,
             "Offline",
-            palette.good,
-            "Nothing in this program opens a connection to a network.".to_owned(),
+            palette.weak,
+            "Nothing in this program opens a connection to a network; this system was not asked."
+                .to_owned(),
         ),
     };
     let text = RichText::new(word).size(12.5).color(colour);

@@ -13,7 +13,7 @@ use egui_material_icons::icons::{
 use super::announce::whole_sentences;
 use super::markdown::{self, Answer, MarkdownStyle, Span};
 use super::theme::{Palette, ROUND, ROUND_SMALL, space};
-use super::widgets::{icon_button, icon_toggle, seconds};
+use super::widgets::{follow_focus, icon_button, icon_toggle, seconds};
 use super::{Action, View, gallery, live, mark};
 use crate::frame::FrameId;
 use crate::region::Region;
@@ -28,6 +28,8 @@ pub struct Talk {
     pub cards: Vec<Card>,
     /// The card that is read aloud.
     pub spoken: Option<usize>,
+    /// Pages that are still to be scrolled, down where positive.
+    pub scroll: f32,
 }
 
 /// One exchange.
@@ -128,6 +130,11 @@ impl Card {
         matches!(self.state, CardState::Looking | CardState::Answering)
     }
 
+    /// What a screen reader is told of the answer.
+    pub fn announcement(&self) -> String {
+        whole_sentences(&markdown::plain(&self.text), !self.is_under_way()).to_owned()
+    }
+
     /// The geometric mean of the tokens' probabilities, 0 to 1.
     pub fn certainty(&self) -> Option<f32> {
         let tokens = self.tokens.len() as f32;
@@ -147,15 +154,6 @@ impl Talk {
         let card = self.cards.iter().rev().find(|card| card.is_under_way())?;
         Some((card.asked, card.first))
     }
-
-    /// What a screen reader is told of the newest answer.
-    pub fn announcement(&self) -> String {
-        let Some(card) = self.cards.last() else {
-            return String::new();
-        };
-        let plain = markdown::plain(&card.text);
-        whole_sentences(&plain, !card.is_under_way()).to_owned()
-    }
 }
 
 /// Draws the conversation.
@@ -164,6 +162,10 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
         ui,
         |ui| {
             ui.spacing_mut().item_spacing.y = space::M;
+            let pages = std::mem::take(&mut view.talk.scroll);
+            if pages != 0.0 {
+                ui.scroll_with_delta(vec2(0.0, -pages * ui.clip_rect().height() * 0.85));
+            }
             for index in 0..view.talk.cards.len() {
                 ui.push_id(index, |ui| draw(ui, view, index, actions));
             }
@@ -171,6 +173,7 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
                 live::show(ui, view, actions);
             }
             ui.add_space(space::S);
+            follow_focus(ui);
         },
     );
 }
@@ -195,6 +198,9 @@ fn draw(ui: &mut Ui, view: &View, index: usize, actions: &mut Vec<Action>) {
                 });
             }
             CardState::Failed(reason) => {
+                if !card.text.is_empty() {
+                    answer(ui, card, palette);
+                }
                 ui.horizontal_wrapped(|ui| {
                     ui.label(ICON_WARNING.rich_text().size(18.0).color(palette.bad));
                     ui.label(reason);
@@ -225,7 +231,7 @@ fn question(ui: &mut Ui, card: &Card, palette: Palette) {
             ui.with_layout(Layout::top_down(egui::Align::Min), |ui| {
                 ui.add(Label::new(&card.question).wrap());
                 if let Some(region) = card.region {
-                    let text = format!("About the marked part: {}", mark::describe(region));
+                    let text = format!("About the marked part: {}", mark::describe(region, false));
                     ui.add(Label::new(RichText::new(text).size(12.5).color(palette.weak)).wrap());
                 }
             });
@@ -238,7 +244,7 @@ fn thumbnail(ui: &mut Ui, texture: &TextureHandle, region: Option<Region>, palet
     let size = size * (64.0 / size.x.max(1.0)).min(54.0 / size.y.max(1.0));
     let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
     let label = match region {
-        Some(region) => format!("The picture, marked: {}", mark::describe(region)),
+        Some(region) => format!("The picture, marked: {}", mark::describe(region, false)),
         None => "The picture".to_owned(),
     };
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &label));

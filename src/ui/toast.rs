@@ -11,6 +11,8 @@ use super::widgets::icon_button;
 
 /// How long a message that asks for nothing stays.
 const STAY: Duration = Duration::from_secs(7);
+/// How long a message stays that can be undone or acted upon: it must be heard and reached.
+const STAY_WITH_WAY_OUT: Duration = Duration::from_secs(25);
 /// More than these cover the window; the oldest go first.
 const MOST: usize = 4;
 
@@ -64,7 +66,8 @@ impl Toasts {
     fn push(&mut self, kind: Kind, text: String, way_out: Option<(String, Action)>) {
         // Said again, it is the same message.
         self.shown.retain(|toast| toast.text != text);
-        let until = (kind != Kind::Error).then(|| Instant::now() + STAY);
+        let stay = if way_out.is_some() { STAY_WITH_WAY_OUT } else { STAY };
+        let until = (kind != Kind::Error).then(|| Instant::now() + stay);
         self.shown.push(Toast { id: self.next, kind, text, way_out, until });
         self.next += 1;
         let surplus = self.shown.len().saturating_sub(MOST);
@@ -74,6 +77,11 @@ impl Toasts {
     /// The text of the newest error.
     pub fn newest_error(&self) -> Option<&str> {
         self.shown.iter().rev().find(|toast| toast.kind == Kind::Error).map(|t| t.text.as_str())
+    }
+
+    /// The text of the newest message that is no error.
+    pub fn newest_note(&self) -> Option<&str> {
+        self.shown.iter().rev().find(|toast| toast.kind != Kind::Error).map(|t| t.text.as_str())
     }
 
     /// Whether a message with this text in it is shown.

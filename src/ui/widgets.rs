@@ -42,6 +42,30 @@ pub fn main_button(ui: &mut Ui, icon: MaterialIcon, word: &str) -> Response {
     ui.add(button.min_size(Vec2::new(0.0, TOUCH + 4.0))).accessible_name(word)
 }
 
+/// Inside a scroll area: brings what just got the focus into view. egui does not by itself, and who
+/// goes by keyboard would be lost.
+pub fn follow_focus(ui: &Ui) {
+    let focused = ui.memory(egui::Memory::focused);
+    let key = ui.scope_id().with("followed");
+    let before: Option<egui::Id> = ui.data(|data| data.get_temp(key));
+    if focused == before {
+        return;
+    }
+    ui.data_mut(|data| match focused {
+        Some(id) => {
+            data.insert_temp(key, id);
+        }
+        None => data.remove::<egui::Id>(key),
+    });
+    if let Some(response) = focused.and_then(|id| ui.ctx().read_response(id))
+        && response.layer_id == ui.layer_id()
+        && ui.min_rect().contains(response.rect.center())
+        && !ui.clip_rect().contains_rect(response.rect)
+    {
+        ui.scroll_to_rect(response.rect, None);
+    }
+}
+
 /// Seconds for people: "0.8 s", "12 s", "1 min 20 s".
 pub fn seconds(seconds: f64) -> String {
     if seconds < 9.95 {

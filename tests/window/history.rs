@@ -148,8 +148,16 @@ fn a_conversation_is_exported_three_ways_and_imported() {
 
     driver.desktop.0.lock().unwrap().answers.push_back(Ok(vec![zip]));
     driver.click("Import");
+    driver.click("From a zip file");
     listed(&mut driver, 2);
+    driver.until("it is shown", |view| view.toasts.has("Imported"));
     assert_eq!(driver.view().talk.cards[0].text, "A cat.");
+    // And the folder.
+    let folder = out.path().join("What is that A cat");
+    driver.desktop.0.lock().unwrap().answers.push_back(Ok(vec![folder]));
+    driver.click("Import");
+    driver.click("From a folder");
+    listed(&mut driver, 3);
 }
 
 #[test]

@@ -213,6 +213,18 @@ fn a_part_is_marked_by_a_drag_a_click_and_keys_and_cleared() {
 }
 
 #[test]
+fn typing_after_a_click_on_the_picture_begins_the_question() {
+    let mut driver = Driver::showing("cat.jpg");
+    driver.window.get_by_label_contains("Picture cat.jpg").click();
+    driver.steps();
+    for letter in ["W", "h", "y", "?"] {
+        driver.window.event(Event::Text(letter.into()));
+        driver.steps();
+    }
+    assert_eq!(driver.view().ask.question, "Why?");
+}
+
+#[test]
 fn mirroring_is_for_the_screen_alone() {
     let mut driver = Driver::with(Start { settings: camera_on(), ..Start::default() });
     driver.camera.becomes(live());

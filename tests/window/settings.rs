@@ -42,6 +42,9 @@ fn the_questions_to_choose_from_are_edited() {
     driver.window.get_by_label(&format!("Question {last}")).focus();
     driver.steps();
     driver.press(Modifiers::COMMAND, Key::A);
+    // Emptied on the way, it stays where it is.
+    driver.press(Modifiers::NONE, Key::Backspace);
+    assert_eq!(driver.view().settings.presets.len(), last);
     driver.window.get_by_label(&format!("Question {last}")).type_text("Who painted it?");
     driver.steps();
     driver.click(&format!("Move question {last} up"));
