@@ -19,6 +19,9 @@ const FIRST_SIZE: [f32; 2] = [1180.0, 760.0];
 /// The smallest window in which everything has its place, in points.
 const LEAST_SIZE: [f32; 2] = [640.0, 480.0];
 
+/// Tokens are drawn together, this often: drawing each would take from the model.
+const TOKENS_INTERVAL: std::time::Duration = std::time::Duration::from_millis(40);
+
 /// Why there is no window.
 #[derive(Debug, thiserror::Error)]
 pub enum WindowError {
@@ -61,7 +64,7 @@ pub fn run(folders: Folders, pictures: Vec<PathBuf>) -> Result<(), WindowError> 
             let ctx = &creation.egui_ctx;
             close_on_signal(ctx);
             let wake = ctx.clone();
-            let engine = Engine::start(move || wake.request_repaint())?;
+            let engine = Engine::start(move || wake.request_repaint_after(TOKENS_INTERVAL))?;
             let chosen = ctx.clone();
             let services = Services {
                 engine: Box::new(engine),

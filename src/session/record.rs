@@ -61,7 +61,8 @@ impl Session {
 
 /// The first question with the beginning of its answer.
 fn default_title(question: &str, answer: &str) -> String {
-    let (question, answer) = (words(question), words(answer));
+    // The marks of Markdown belong to no title.
+    let (question, answer) = (words(question), words(&answer.replace(['*', '`', '#'], "")));
     let between =
         if question.ends_with(['?', '.', '!', '？', '。', '…']) { " " } else { " – " };
     let title = if answer.is_empty() { question } else { format!("{question}{between}{answer}") };

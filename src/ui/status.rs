@@ -157,8 +157,8 @@ fn draw_pill(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
         Tone::Bad => palette.bad,
     };
     if pill.busy {
-        // Times are shown to a tenth of a second; more would only cost.
-        ui.ctx().request_repaint_after(std::time::Duration::from_millis(100));
+        // More often would only take from the model, where there is no graphics card.
+        ui.ctx().request_repaint_after(std::time::Duration::from_millis(200));
     }
     if let EngineState::Failed(reason) = &view.engine {
         let again = ui.button("Try again").on_hover_text(reason);

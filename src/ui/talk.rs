@@ -7,7 +7,8 @@ use egui::{
     Sense, Stroke, StrokeKind, TextureHandle, Ui, WidgetInfo, vec2,
 };
 use egui_material_icons::icons::{
-    ICON_ANALYTICS, ICON_CONTENT_COPY, ICON_REPLAY, ICON_STOP_CIRCLE, ICON_VOLUME_UP, ICON_WARNING,
+    ICON_ANALYTICS, ICON_CONTENT_COPY, ICON_REPLAY, ICON_STOP_CIRCLE, ICON_VISIBILITY,
+    ICON_VOLUME_UP, ICON_WARNING,
 };
 
 use super::announce::whole_sentences;
@@ -192,8 +193,9 @@ fn draw(ui: &mut Ui, view: &View, index: usize, actions: &mut Vec<Action>) {
         ui.spacing_mut().item_spacing.y = space::S;
         match &card.state {
             CardState::Looking => {
+                // Nothing that moves: without a graphics card, drawing takes from the model.
                 ui.horizontal(|ui| {
-                    ui.spinner();
+                    ui.label(ICON_VISIBILITY.rich_text().size(18.0).color(palette.accent));
                     ui.label(RichText::new("Looking …").color(palette.weak));
                 });
             }
@@ -334,7 +336,7 @@ fn foot(ui: &mut Ui, view: &View, index: usize, actions: &mut Vec<Action>, palet
             open = !open;
             ui.data_mut(|data| data.insert_temp(id, open));
         }
-        if let Some(took) = &card.took {
+        if let Some(took) = card.took.as_ref().filter(|_| ui.available_width() > 120.0) {
             ui.with_layout(Layout::right_to_left(egui::Align::Center), |ui| {
                 ui.add(Label::new(RichText::new(took).size(12.5).color(palette.weak)).truncate());
             });
