@@ -132,7 +132,7 @@ mod tests {
         let written = BTreeSet::from(["pictures/0001.png".to_owned()]);
         let text = render(&session, "my cat-pictures", &written);
         let wanted = "\
-# What is \\*that\\*? Really – A \\*\\*cat\\*\\*.
+# What is \\*that\\*? Really – A cat.
 
 2026-01-31 23:59 UTC
 

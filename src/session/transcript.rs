@@ -1,5 +1,7 @@
 //! What the model is told of a conversation when the next question is asked.
 
+use std::collections::BTreeSet;
+
 use super::record::{Exchange, Finish, PictureRecord};
 
 /// One turn as the model is told it.
@@ -33,7 +35,7 @@ pub fn transcript(earlier: &[Exchange], current: &Exchange) -> Vec<TurnRecord> {
         }
         turns.push(TurnRecord { user: true, text: question.clone(), pictures: new });
     };
-    let about = |exchange: &Exchange| -> Vec<String> {
+    let about = |exchange: &Exchange| -> BTreeSet<String> {
         exchange.pictures.iter().map(|picture| picture.sha256.clone()).collect()
     };
     let same = about(current);
@@ -86,6 +88,27 @@ mod tests {
             ]
         );
         assert_eq!(told(&[], second), [(true, "What colour?".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn another_picture_begins_anew() {
+        let (a, b) = (picture_record("a", None), picture_record("b", None));
+        let exchanges = [
+            exchange(1, "What is that?", vec![a.clone()], "A cat."),
+            exchange(2, "And that?", vec![b.clone()], "A dog."),
+            exchange(3, "The cat again?", vec![a.clone()], "Yes."),
+        ];
+        let current = exchange(4, "What colour?", vec![a], "");
+        assert_eq!(
+            told(&exchanges, &current),
+            [
+                (true, "The cat again?".to_owned(), 1),
+                (false, "Yes.".to_owned(), 0),
+                (true, "What colour?".to_owned(), 0),
+            ]
+        );
+        let current = exchange(4, "And this?", vec![b], "");
+        assert_eq!(told(&exchanges, &current), [(true, "And this?".to_owned(), 1)]);
     }
 
     #[test]
