@@ -219,7 +219,7 @@ pub fn bottom_bar(ui: &mut Ui, view: &View) {
             network(ui, view.network, palette);
             if let Some(timings) = &view.ask.timings {
                 ui.add_space(space::S);
-                ui.label(small(timings.clone()))
+                ui.label(small(format!("First word after {timings}")))
                     .on_hover_text("From the question to the first word, and tokens per second");
             }
         });

@@ -338,7 +338,8 @@ fn foot(ui: &mut Ui, view: &View, index: usize, actions: &mut Vec<Action>, palet
         }
         if let Some(took) = card.took.as_ref().filter(|_| ui.available_width() > 120.0) {
             ui.with_layout(Layout::right_to_left(egui::Align::Center), |ui| {
-                ui.add(Label::new(RichText::new(took).size(12.5).color(palette.weak)).truncate());
+                ui.add(Label::new(RichText::new(took).size(12.5).color(palette.weak)).truncate())
+                    .on_hover_text("From the question to the first word, and tokens per second");
             });
         }
     });
@@ -375,10 +376,10 @@ fn tokens(ui: &mut Ui, card: &Card, palette: Palette) {
     });
 }
 
-/// What an answer took, in words.
+/// What an answer took: seconds to the first word, and tokens a second from there on.
 pub fn took(first_word: f64, rate: Option<f64>) -> String {
     let rate = rate.map_or(String::new(), |rate| format!(" · {rate:.0} tok/s"));
-    format!("{} to the first word{rate}", seconds(first_word))
+    format!("{}{rate}", seconds(first_word))
 }
 
 /// The picture's pixels for a thumbnail: every so many of them.

@@ -23,7 +23,7 @@ fn a_question_is_asked_and_its_answer_comes_word_by_word() {
     driver.engine.say(&[" cat."], 0.9);
     driver.engine.end(Finish::End);
     driver.until("it is complete", |view| !view.talk.is_answering());
-    assert!(driver.has("A black cat.") && driver.has("to the first word"));
+    assert!(driver.has("A black cat.") && driver.has("First word after"));
     assert!(driver.has("State: Ready"));
     // From now on it is known how long the next will take.
     assert!(driver.has("tokens ≈"));

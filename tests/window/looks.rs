@@ -52,7 +52,7 @@ fn the_window_looks_as_it_should() {
         !view.talk.is_answering() && view.history.rows.iter().any(|row| row.thumbnail.is_some())
     });
     // Its date is today's, and what it took is this machine's.
-    for name in ["Conversation: What is that?", "to the first word"] {
+    for name in ["Conversation: What is that?", "First word after", "15 tok/s"] {
         let rects: Vec<_> =
             narrow.window.query_all_by_label_contains(name).map(|node| node.rect()).collect();
         for rect in rects {
