@@ -55,6 +55,9 @@ pub fn show(ui: &Ui, view: &mut View, actions: &mut Vec<Action>) {
             .auto_shrink([false, true])
             .show(ui, |ui| {
                 ui.spacing_mut().item_spacing.y = space::S;
+                // On the card, boxes to tick would hardly stand out by their ground alone.
+                let border = egui::Stroke::new(1.0, Palette::of(ui.visuals()).border);
+                ui.visuals_mut().widgets.inactive.bg_stroke = border;
                 model(ui, view, actions);
                 answers(ui, view);
                 camera(ui, view);

@@ -116,6 +116,11 @@ impl Palette {
         if visuals.dark_mode { DARK } else { LIGHT }
     }
 
+    /// Behind what is selected.
+    fn selected(&self) -> Color32 {
+        self.card.lerp_to_gamma(self.accent, 0.35)
+    }
+
     fn visuals(&self) -> Visuals {
         let mut visuals = if self.dark { Visuals::dark() } else { Visuals::light() };
         let small = CornerRadius::same(ROUND_SMALL);
@@ -132,8 +137,8 @@ impl Palette {
         visuals.warn_fg_color = self.warn;
         visuals.error_fg_color = self.bad;
         visuals.weak_text_color = Some(self.weak);
-        visuals.selection.bg_fill = self.accent.gamma_multiply(0.35);
-        visuals.selection.stroke = Stroke::new(1.5, self.accent);
+        visuals.selection.bg_fill = self.selected();
+        visuals.selection.stroke = Stroke::new(1.5, self.text);
         visuals.slider_trailing_fill = true;
         visuals.disabled_alpha = 0.6;
         let shadow = Shadow {
@@ -214,6 +219,7 @@ mod tests {
                 }
             }
             assert!(contrast(palette.text, palette.button_hover) >= 4.5);
+            assert!(contrast(palette.text, palette.selected()) >= 4.5);
             assert!(contrast(palette.text, palette.stage) >= 4.5);
             assert!(contrast(palette.weak, palette.stage) >= 4.5);
             assert!(contrast(palette.on_accent, palette.accent) >= 4.5);
