@@ -107,7 +107,6 @@ impl App {
                 self.view.toasts.add(Kind::Done, "Copied");
             }
             Action::New => {
-                self.opening = None;
                 self.new_conversation();
                 self.keep(Job::New);
                 self.view.ask.focus = true;
@@ -132,7 +131,9 @@ impl App {
     fn history(&mut self, action: HistoryAction) {
         match action {
             HistoryAction::Open(id) => {
-                if self.view.history.open.as_ref() != Some(&id) {
+                if self.view.history.open.as_ref() == Some(&id) {
+                    self.leave_opening();
+                } else {
                     self.give_up();
                     self.opening = Some(id.clone());
                     self.keep(Job::Open(id));
@@ -145,13 +146,12 @@ impl App {
                     self.give_up();
                 }
                 if self.opening.as_ref() == Some(&id) {
-                    self.opening = None;
+                    self.leave_opening();
                 }
                 self.keep(Job::Delete(id));
             }
             HistoryAction::Undelete(id) => self.keep(Job::Undelete(id)),
             HistoryAction::DeleteAll => {
-                self.opening = None;
                 self.thumbnails.clear();
                 self.new_conversation();
                 self.keep(Job::DeleteAll);
@@ -215,7 +215,6 @@ impl App {
                 self.view.settings.history_folder = Some(first.clone());
                 self.view.system.history.clone_from(&first);
                 self.unsaved.get_or_insert_with(Instant::now);
-                self.opening = None;
                 self.new_conversation();
                 self.view.history.rows.clear();
                 self.thumbnails.clear();

@@ -93,16 +93,22 @@ impl App {
         frame: &Frame,
         region: Option<Region>,
     ) {
-        self.opening = None;
+        self.leave_opening();
         self.finish_cut_off();
-        let turns = self.turns(&question, frame, region);
+        // Opened again, it is still the same picture; so the history sees it, too.
+        let frame = match &self.last_asked {
+            Some(last) if last.pixels == frame.pixels => last.clone(),
+            _ => frame.clone(),
+        };
+        self.last_asked = Some(frame.clone());
+        let turns = self.turns(&question, &frame, region);
         let options = self.options();
         let model = self.model_record();
         let mut card = Card::asked(question.clone(), Some(frame.id), region);
-        card.thumbnail = Some(thumbnail(ctx, frame));
+        card.thumbnail = Some(thumbnail(ctx, &frame));
         match self.engine.ask(Question { turns, options }) {
             Ok(request) => {
-                let (frame, options) = (frame.clone(), options_record(options));
+                let options = options_record(options);
                 let asked = Asked { frame, region, question, options, model };
                 self.keep(Job::Ask(Box::new(asked)));
                 let target = Target::Card(self.view.talk.cards.len());
@@ -193,9 +199,7 @@ impl App {
                         finish: session::Finish::Stopped,
                         ..AnswerRecord::default()
                     };
-                    if let Some(keeper) = &mut self.keeper {
-                        keeper.send(Job::Finish(Box::new(record)));
-                    }
+                    self.keep(Job::Finish(Box::new(record)));
                 }
             }
         }
@@ -286,9 +290,7 @@ impl App {
                 self.view.ask.timings = Some(took);
             }
             Target::Card(index) => {
-                if let Some(keeper) = &mut self.keeper {
-                    keeper.send(Job::Finish(Box::new(record(answer))));
-                }
+                self.keep(Job::Finish(Box::new(record(answer))));
                 let Some(card) = self.view.talk.cards.get_mut(index) else { return };
                 card.finish(&answer.text, answer.tokens.len(), finish);
                 card.dropped_turns = answer.usage.dropped_turns;
@@ -382,7 +384,9 @@ impl App {
         else {
             return;
         };
+        self.leave_opening();
         let LiveQuestion { frame, region, options, model } = asked;
+        self.last_asked = Some(frame.clone());
         self.show_still(ctx, frame.clone());
         self.view.stage.region = region;
         let thumbnail = Some(thumbnail(ctx, &frame));

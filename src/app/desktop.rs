@@ -67,7 +67,6 @@ const PICTURES: &[&str] = &[
 impl Desktop for System {
     fn choose(&mut self, number: u64, wish: Wish) {
         let (chosen, wake) = (self.chosen.clone(), std::sync::Arc::clone(&self.wake));
-        let missing = no_dialog();
         // The dialog is made here, since macOS wants it on the window's thread; it is waited for
         // on another.
         let dialog = rfd::AsyncFileDialog::new();
@@ -114,7 +113,7 @@ impl Desktop for System {
             }
         };
         let waiting = move || {
-            let chosen_paths = match missing {
+            let chosen_paths = match no_dialog() {
                 Some(reason) => Err(reason),
                 None => match tokio::runtime::Builder::new_current_thread().build() {
                     Ok(runtime) => Ok(runtime.block_on(future)),

@@ -26,6 +26,7 @@ use std::time::Instant;
 
 use crate::config::{Folders, Settings, SettingsNotice};
 use crate::engine::{Answering, LoadRequest, RequestId};
+use crate::frame::Frame;
 use crate::model_store;
 use crate::session::SessionId;
 use crate::speech::{SpeechError, Voice};
@@ -75,6 +76,8 @@ pub struct App {
     loading: Option<RequestId>,
     /// The conversation that is to be shown as soon as it is read.
     opening: Option<SessionId>,
+    /// The picture of the last question in the conversation.
+    last_asked: Option<Frame>,
     under_way: Vec<UnderWay>,
     /// The answer that live mode holds, as it would be kept.
     live_answer: Option<(answers::LiveQuestion, crate::session::AnswerRecord)>,
@@ -148,6 +151,7 @@ impl App {
             folders,
             loading: None,
             opening: None,
+            last_asked: None,
             under_way: Vec::new(),
             live_answer: None,
             thumbnails: HashMap::new(),

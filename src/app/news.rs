@@ -196,13 +196,11 @@ impl App {
 
     fn show_conversation(&mut self, ctx: &egui::Context, opened: Opened) {
         let Opened { session, mut pictures, shown } = opened;
-        if self.opening.take().as_ref() != Some(&session.id) {
-            // Meanwhile something else was asked for; what is shown must be what is written.
-            if self.view.history.open.as_ref() != Some(&session.id) {
-                self.keep(Job::New);
-            }
+        if self.opening.as_ref() != Some(&session.id) {
+            // Meanwhile something else was asked for.
             return;
         }
+        self.opening = None;
         self.give_up();
         self.leave_live_mode();
         if let Some(files) = &mut self.files {
@@ -231,6 +229,7 @@ impl App {
         self.view.stage.clear();
         self.view.stage.opened.clear();
         if let Some((frame, image)) = shown {
+            self.last_asked = Some(frame.clone());
             let shown = Shown { frame, live: false, mirrored: false };
             self.view.stage.set(ctx, shown, image);
             let last = session.exchanges.last().and_then(|exchange| exchange.pictures.first());
@@ -238,9 +237,19 @@ impl App {
         }
     }
 
+    /// Gives up opening a conversation, so that what is kept goes to the one that is shown.
+    pub(super) fn leave_opening(&mut self) {
+        if self.opening.take().is_some() {
+            let shown = self.view.history.open.clone();
+            self.keep(shown.map_or(Job::New, Job::Open));
+        }
+    }
+
     /// Forgets the conversation that is shown; its files stay.
     pub(super) fn new_conversation(&mut self) {
         self.give_up();
+        self.opening = None;
+        self.last_asked = None;
         self.view.talk = Talk::default();
         self.view.history.open = None;
         self.view.ask.timings = None;

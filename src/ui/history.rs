@@ -10,7 +10,7 @@ use egui_material_icons::icons::{
 
 use super::theme::{Palette, ROUND_SMALL, space};
 use super::widgets::{follow_focus, labelled_button};
-use super::{Action, Dialog, HistoryAction, View, talk};
+use super::{Action, Dialog, HistoryAction, View, gallery};
 use crate::session::{ExportFormat, SessionId};
 
 /// Height of a row, in points.
@@ -156,7 +156,7 @@ fn row(
     let picture = Rect::from_min_size(rect.min + vec2(6.0, 7.0), vec2(56.0, 44.0));
     if let Some(texture) = &row.thumbnail {
         Image::from_texture((texture.id(), picture.size()))
-            .uv(talk::tile_uv(texture, picture.size()))
+            .uv(gallery::cover(texture.size_vec2(), picture.size()))
             .corner_radius(CornerRadius::same(5))
             .paint_at(ui, picture);
     } else {

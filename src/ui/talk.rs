@@ -15,7 +15,7 @@ use super::announce::whole_sentences;
 use super::markdown::{self, Answer, MarkdownStyle, Span};
 use super::theme::{Palette, ROUND, ROUND_SMALL, space};
 use super::widgets::{follow_focus, icon_button, icon_toggle, seconds};
-use super::{Action, View, gallery, live, mark};
+use super::{Action, View, live, mark};
 use crate::frame::FrameId;
 use crate::region::Region;
 use crate::session::Finish;
@@ -396,11 +396,6 @@ pub fn small(pixels: &image::RgbImage, side: u32) -> egui::ColorImage {
         }
     }
     egui::ColorImage::from_rgb([w as usize, h as usize], &bytes)
-}
-
-/// The part of a thumbnail that fills a tile of this size.
-pub fn tile_uv(texture: &TextureHandle, room: egui::Vec2) -> egui::Rect {
-    gallery::cover(texture.size_vec2(), room)
 }
 
 #[cfg(test)]

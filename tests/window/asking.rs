@@ -132,6 +132,21 @@ fn a_follow_up_keeps_the_picture_and_another_picture_begins_anew() {
 }
 
 #[test]
+fn a_picture_opened_again_is_the_same_picture() {
+    let mut driver = Driver::showing("cat.jpg");
+    driver.ask("What is that?");
+    driver.engine.say(&["A cat."], 0.9);
+    driver.engine.end(Finish::End);
+    driver.until("it is complete", |view| !view.talk.is_answering());
+    let before = driver.view().stage.shown.as_ref().unwrap().frame.id;
+    let path = super::driver::sample("cat.jpg").to_string_lossy().into_owned();
+    driver.window.event(egui::Event::Paste(path));
+    driver.until("it is read again", |view| view.stage.shown.as_ref().unwrap().frame.id != before);
+    driver.ask("What colour is it?");
+    assert_eq!(driver.engine.inside().asked[1].turns.len(), 3);
+}
+
+#[test]
 fn a_new_question_takes_the_place_of_the_answer_under_way() {
     let mut driver = Driver::showing("cat.jpg");
     driver.ask("One?");

@@ -122,6 +122,17 @@ impl Driver {
         self.steps();
     }
 
+    pub fn drag(&mut self, from: egui::Pos2, to: egui::Pos2) {
+        self.window.drag_at(from);
+        self.window.step();
+        self.window.hover_at(from.lerp(to, 0.5));
+        self.window.step();
+        self.window.hover_at(to);
+        self.window.step();
+        self.window.drop_at(to);
+        self.steps();
+    }
+
     pub fn press(&mut self, modifiers: egui::Modifiers, key: egui::Key) {
         self.window.key_press_modifiers(modifiers, key);
         self.steps();

@@ -185,6 +185,38 @@ fn two_windows_do_not_damage_each_others_history() {
 }
 
 #[test]
+fn a_question_asked_while_a_conversation_is_being_opened_is_kept_whole() {
+    let mut driver = with_answer("A cat.");
+    driver.press(Modifiers::COMMAND, Key::N);
+    driver.ask("Another?");
+    driver.engine.say(&["Yes."], 0.9);
+    driver.engine.end(Finish::End);
+    driver.until("both are listed", |view| {
+        view.history.rows.len() == 2 && view.history.rows[0].title == "Another? Yes."
+    });
+    // One frame takes the click, the next the key: before, at or after the opening.
+    driver.window.get_by_label_contains("Conversation: What is that?").click();
+    driver.window.step();
+    driver.window.key_press(Key::F8);
+    driver.window.step();
+    driver.engine.say(&["Kept", " whole."], 0.9);
+    driver.engine.end(Finish::End);
+    let sessions = driver.home.path().join("data/sessions");
+    driver.until("it is kept, complete", |_| {
+        std::fs::read_dir(&sessions).unwrap().any(|entry| {
+            let file = entry.unwrap().path().join("session.json");
+            let text = std::fs::read_to_string(file).unwrap_or_default();
+            let session: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+            session["exchanges"].as_array().into_iter().flatten().any(|exchange| {
+                let answer = &exchange["answer"];
+                answer["text"] == "Kept whole." && answer["finish"] == "end"
+            })
+        })
+    });
+    assert_eq!(driver.view().toasts.newest_error(), None);
+}
+
+#[test]
 fn what_a_killed_window_was_saying_is_there_again() {
     let mut driver = Driver::showing("cat.jpg");
     driver.ask("What is that?");

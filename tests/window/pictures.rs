@@ -176,24 +176,14 @@ fn a_part_is_marked_by_a_drag_a_click_and_keys_and_cleared() {
     let rect = driver.window.get_by_label_contains("Picture cat.jpg").rect();
     let at = |x: f32, y: f32| rect.min + egui::vec2(x, y) * rect.size();
 
-    driver.window.drag_at(at(0.25, 0.5));
-    driver.window.step();
-    driver.window.hover_at(at(0.5, 0.75));
-    driver.window.step();
-    driver.window.drop_at(at(0.75, 1.0));
-    driver.steps();
+    driver.drag(at(0.25, 0.5), at(0.75, 1.0));
     let region = driver.view().stage.region.expect("a region is marked");
     assert!((region.x() - 0.25).abs() < 0.02 && (region.width() - 0.5).abs() < 0.02, "{region}");
     assert!((region.y() - 0.5).abs() < 0.02 && (region.height() - 0.5).abs() < 0.02, "{region}");
     assert!(driver.has("marked: bottom"));
 
     // Taken by the middle, it moves.
-    driver.window.drag_at(at(0.5, 0.75));
-    driver.window.step();
-    driver.window.hover_at(at(0.4, 0.5));
-    driver.window.step();
-    driver.window.drop_at(at(0.4, 0.5));
-    driver.steps();
+    driver.drag(at(0.5, 0.75), at(0.4, 0.5));
     let moved = driver.view().stage.region.unwrap();
     assert!((moved.x() - 0.15).abs() < 0.02 && (moved.width() - region.width()).abs() < 1e-4);
 
@@ -234,12 +224,7 @@ fn mirroring_is_for_the_screen_alone() {
     assert!(driver.view().stage.shown.as_ref().unwrap().mirrored);
     let rect = driver.window.get_by_label_contains("Picture Test camera").rect();
     let at = |x: f32, y: f32| rect.min + egui::vec2(x, y) * rect.size();
-    driver.window.drag_at(at(0.0, 0.0));
-    driver.window.step();
-    driver.window.hover_at(at(0.25, 0.5));
-    driver.window.step();
-    driver.window.drop_at(at(0.25, 0.5));
-    driver.steps();
+    driver.drag(at(0.0, 0.0), at(0.25, 0.5));
     // At the left of the mirror is the right of the frame.
     let region = driver.view().stage.region.unwrap();
     assert!((region.x() - 0.75).abs() < 0.03 && region.y() < 0.03, "{region}");
