@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 /// Rooms from the bottom up; a room may import from lower floors only.
 const FLOORS: &[&[&str]] = &[
     &["config", "cpu", "frame", "heatmap", "job", "log", "panics", "region"],
-    &["capture", "encoder", "model_store", "scene", "session", "speech"],
-    &["engine", "eval"],
+    &["capture", "encoder", "grounding", "model_store", "scene", "session", "speech"],
+    &["engine"],
+    &["explain"],
+    &["eval"],
     &["ui"],
     &["app", "cli"],
     &["main"],
@@ -21,6 +23,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("candle_core", &["src/encoder/", "src/engine/", "src/model_store/unpack.rs"]),
     ("candle_nn", &["src/encoder/"]),
     ("clap", &["src/cli/"]),
+    ("colorous", &["src/heatmap/"]),
     ("egui", &["src/ui/", "src/app/"]),
     ("egui_material_icons", &["src/ui/"]),
     ("pulldown_cmark", &["src/ui/markdown/"]),

@@ -92,6 +92,7 @@ impl App {
             }
             Action::Stop => self.stop(),
             Action::AskAgain(index) => self.ask_again(ctx, index),
+            Action::Maps(action) => self.maps(ctx, action),
             Action::LiveMode(on) => self.live_mode(ctx, on),
             Action::KeepLive => self.keep_live(ctx),
             Action::Speak(index) => {

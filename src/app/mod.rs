@@ -14,6 +14,7 @@ mod answers;
 pub mod desktop;
 mod files;
 mod keeper;
+mod maps;
 mod meter;
 mod network;
 mod news;

@@ -18,6 +18,7 @@ pub mod gallery;
 pub mod history;
 pub mod keys;
 pub mod live;
+pub mod maps;
 pub mod mark;
 pub mod markdown;
 pub mod settings;
@@ -73,6 +74,8 @@ pub enum Action {
     Stop,
     /// Put the question of this card again.
     AskAgain(usize),
+    /// Maps over the picture.
+    Maps(maps::MapAction),
     /// Switch live mode on or off.
     LiveMode(bool),
     /// Keep the last answer of live mode in the conversation.
@@ -179,6 +182,8 @@ pub struct View {
     pub history: history::History,
     /// Asking by itself.
     pub live: live::Live,
+    /// Maps over the picture.
+    pub maps: maps::Maps,
     /// Messages.
     pub toasts: toast::Toasts,
     /// What stands over everything else.

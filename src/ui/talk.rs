@@ -12,6 +12,7 @@ use egui_material_icons::icons::{
 };
 
 use super::announce::whole_sentences;
+use super::maps::{Grounding, Wanted};
 use super::markdown::{self, Answer, MarkdownStyle, Span};
 use super::theme::{Palette, ROUND, ROUND_SMALL, space};
 use super::widgets::{follow_focus, icon_button, icon_toggle, seconds};
@@ -49,6 +50,8 @@ pub struct Card {
     pub tokens: Vec<(usize, f32)>,
     /// How much each stretch of the text is shown, by its probability.
     pub spans: Vec<Span>,
+    /// Its words and phrases with their places in the picture, once they are known.
+    pub grounding: Wanted<Grounding>,
     /// How far it has come.
     pub state: CardState,
     /// When it was asked.
@@ -85,6 +88,7 @@ impl Card {
             text: String::new(),
             tokens: Vec::new(),
             spans: Vec::new(),
+            grounding: Wanted::None,
             state: CardState::Looking,
             asked: Instant::now(),
             first: None,

@@ -1,0 +1,1 @@
+//! Heatmaps as colours over a picture.
