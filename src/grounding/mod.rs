@@ -1,9 +1,12 @@
 //! Grounding: which words and phrases of an answer belong to which part of the picture.
 
+mod logits;
+
 use std::ops::Range;
 
 use crate::heatmap::Heatmap;
 use crate::region::Region;
+pub use logits::TokenLogits;
 
 /// A word of an answer with its map.
 #[derive(Debug, Clone, PartialEq)]
