@@ -1,8 +1,12 @@
 //! Why the model answered as it did: the maps of an answer, computed beside it and kept.
 
+mod occlusion;
+
 use std::time::Duration;
 
 use crate::heatmap::Heatmap;
+use crate::region::Region;
+pub use occlusion::{Check, Depth};
 
 /// Where the attention of the vision encoder went.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +42,8 @@ pub struct Causal {
     pub total: usize,
     /// Whether it goes on.
     pub running: bool,
+    /// The area whose hiding made the answer fall most, once cells were hidden.
+    pub area: Option<Region>,
     /// The greatest fall, in nats.
     pub greatest: f32,
     /// The mean fall of random areas as large as the one of the greatest fall, in nats; `None`
