@@ -1,12 +1,19 @@
 //! Why the model answered as it did: the maps of an answer, computed beside it and kept.
 
+mod check;
 mod occlusion;
+mod sight;
+mod told;
 
 use std::time::Duration;
 
+pub use crate::config::Fill;
 use crate::heatmap::Heatmap;
 use crate::region::Region;
-pub use occlusion::{Check, Depth};
+pub use check::Check;
+pub use occlusion::Curtain;
+pub use sight::{Sight, Support};
+pub use told::Told;
 
 /// Where the attention of the vision encoder went.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,16 +24,6 @@ pub struct EncoderMaps {
     pub heads: Vec<Vec<Heatmap>>,
     /// How long it took.
     pub took: Duration,
-}
-
-/// What a hidden region is filled with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Fill {
-    /// The picture itself, blurred until nothing can be told.
-    #[default]
-    Blur,
-    /// The mean colour of the picture.
-    Mean,
 }
 
 /// A causal check under way or ended.
