@@ -5,7 +5,10 @@ mod store;
 
 use std::path::{Path, PathBuf};
 
-pub use settings::{CameraSettings, Device, LiveSettings, Precision, Settings, Theme, WindowPlace};
+pub use settings::{
+    CameraSettings, Device, Fill, LiveSettings, MapSettings, Precision, Settings, Theme,
+    WindowPlace,
+};
 pub use store::SettingsNotice;
 
 /// The question where none is asked.

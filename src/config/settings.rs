@@ -21,6 +21,10 @@ const MOST_TOKENS: usize = 4096;
 const LEAST_WINDOW: (f32, f32) = (320.0, 240.0);
 /// Beyond this many points lies no screen.
 const MOST_POINTS: f32 = 32_768.0;
+/// Below this a map cannot be told from the picture under it.
+const LEAST_OPACITY: f32 = 0.1;
+/// The words a picture is compared with before the user has any of their own.
+const LABELS: [&str; 6] = ["person", "animal", "plant", "food", "vehicle", "furniture"];
 
 /// What the user has set. Every field has a default, so that the file of an older version loads.
 ///
@@ -47,6 +51,8 @@ pub struct Settings {
     pub camera: CameraSettings,
     /// Asking again by itself.
     pub live: LiveSettings,
+    /// Maps over the picture.
+    pub maps: MapSettings,
     /// The questions that are offered, in their order. None of them is blank.
     pub presets: Vec<String>,
     /// Whether answers are read aloud.
@@ -126,6 +132,33 @@ pub struct LiveSettings {
     pub threshold: f32,
 }
 
+/// Maps over the picture.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MapSettings {
+    /// How much of the picture a map covers where it is strongest, from 0.1 to 1.
+    pub opacity: f32,
+    /// What a causal check fills hidden areas with.
+    pub fill: Fill,
+    /// The words that the picture is compared with. None of them is blank.
+    pub labels: Vec<String>,
+    /// The folder of the dual encoder, where one was chosen.
+    pub dual: Option<PathBuf>,
+    /// Whether every answer is tied to places in the picture as soon as it is complete.
+    pub ground_answers: bool,
+}
+
+/// What a causal check fills hidden areas with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fill {
+    /// The picture itself, blurred until nothing can be told.
+    #[default]
+    Blur,
+    /// The mean colour of the picture.
+    Mean,
+}
+
 /// Where a window was, in points.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct WindowPlace {
@@ -156,6 +189,7 @@ impl Default for Settings {
             text_size: 1.0,
             camera: CameraSettings::default(),
             live: LiveSettings::default(),
+            maps: MapSettings::default(),
             presets: PRESETS.map(str::to_owned).to_vec(),
             read_aloud: false,
             unsure_below: 0.5,
@@ -182,11 +216,24 @@ impl Default for LiveSettings {
     }
 }
 
+impl Default for MapSettings {
+    fn default() -> Self {
+        Self {
+            opacity: 0.65,
+            fill: Fill::default(),
+            labels: LABELS.map(str::to_owned).to_vec(),
+            dual: None,
+            ground_answers: true,
+        }
+    }
+}
+
 impl Settings {
     /// Brings every number into its range and drops what is blank: a file may say anything.
     pub fn clamp(&mut self) {
         self.clamp_numbers();
         self.presets.retain(|question| !question.trim().is_empty());
+        self.maps.labels.retain(|label| !label.trim().is_empty());
     }
 
     /// Brings every number into its range. A question may be blank while it is typed anew.
@@ -203,8 +250,10 @@ impl Settings {
         let live = &mut self.live;
         live.interval = within(live.interval, 1.0, 60.0, usual.live.interval);
         live.threshold = within(live.threshold, 0.002, 0.5, usual.live.threshold);
+        self.maps.opacity = within(self.maps.opacity, LEAST_OPACITY, 1.0, usual.maps.opacity);
         self.camera.size = self.camera.size.filter(|(width, height)| *width > 0 && *height > 0);
-        for folder in [&mut self.pictures_folder, &mut self.history_folder] {
+        let folders = [&mut self.pictures_folder, &mut self.history_folder, &mut self.maps.dual];
+        for folder in folders {
             folder.take_if(|folder| folder.as_os_str().is_empty());
         }
         self.window.take_if(|window| window.width.is_nan() || window.height.is_nan());
@@ -248,6 +297,12 @@ mod tests {
             text_size: f32::INFINITY,
             camera: CameraSettings { size: Some((0, 720)), ..CameraSettings::default() },
             live: LiveSettings { interval: -1.0, threshold: f32::NAN },
+            maps: MapSettings {
+                opacity: -0.5,
+                labels: vec![" ".to_owned(), "cat".to_owned()],
+                dual: Some(PathBuf::new()),
+                ..MapSettings::default()
+            },
             presets: vec!["Why?".to_owned(), " \t".to_owned()],
             unsure_below: 7.0,
             pictures_folder: Some(PathBuf::new()),
@@ -273,6 +328,11 @@ mod tests {
             max_tokens: 1,
             text_size: 2.5,
             live: LiveSettings { interval: 1.0, ..usual.live },
+            maps: MapSettings {
+                opacity: LEAST_OPACITY,
+                labels: vec!["cat".to_owned()],
+                ..usual.maps
+            },
             presets: vec!["Why?".to_owned()],
             unsure_below: 1.0,
             window: Some(window),
@@ -282,9 +342,11 @@ mod tests {
 
         settings.temperature = f64::NAN;
         settings.max_tokens = usize::MAX;
+        settings.maps.opacity = f32::NAN;
         settings.window = Some(WindowPlace { width: f32::NAN, ..window });
         settings.clamp();
         assert_eq!(settings.temperature.to_bits(), 0.0_f64.to_bits());
+        assert_eq!(settings.maps.opacity.to_bits(), MapSettings::default().opacity.to_bits());
         assert_eq!((settings.max_tokens, settings.window), (MOST_TOKENS, None));
     }
 }

@@ -5,8 +5,9 @@ use egui::text_edit::TextEditState;
 use egui::{Grid, InputState, Key, Modal, Modifiers, RichText, Ui};
 
 use super::ask::Ask;
+use super::maps::{MapAction, MapKind};
 use super::theme::space;
-use super::{Action, Dialog, View};
+use super::{Action, Dialog, View, maps};
 
 /// The keys with what they do, as the list shows them.
 const KEYS: &[(&str, &str)] = &[
@@ -14,11 +15,16 @@ const KEYS: &[(&str, &str)] = &[
     ("Shift+Enter", "New line"),
     ("Space", "Take the picture, or back to live"),
     ("F8", "Take the picture and ask the first question at once, from anywhere"),
-    ("Esc", "Close the dialog; stop the answer; clear the mark; back to live"),
+    (
+        "Esc",
+        "Close the dialog; stop the answer or the check; let go of the phrase; clear the mark; back to live",
+    ),
     ("Ctrl+O", "Open pictures"),
     ("Ctrl+Shift+O", "Open a folder"),
     ("Ctrl+V", "Paste a picture, or the path of one"),
     ("Page Up, Page Down", "Previous, next of the opened pictures; else up, down in the answers"),
+    ("F2, Shift+F2", "Next, previous map over the picture"),
+    ("F3, Shift+F3", "The map of the next, the previous word of the answer"),
     ("Ctrl+L", "Live mode on or off"),
     ("Ctrl+N", "New conversation"),
     ("Ctrl+K", "Search the conversations"),
@@ -89,6 +95,9 @@ pub fn read(ui: &Ui, view: &mut View, actions: &mut Vec<Action>) {
             actions.push(Action::Shutter);
         }
     });
+    if free {
+        actions.extend(map_keys(ui, view).map(Action::Maps));
+    }
     if !typing && view.dialog.is_none() && ui.memory(|memory| memory.focused().is_none()) {
         type_anywhere(ui, view);
     }
@@ -98,6 +107,21 @@ pub fn read(ui: &Ui, view: &mut View, actions: &mut Vec<Action>) {
         actions.extend(escape(view));
     }
     pasted(ui, view, actions);
+}
+
+/// The keys of the maps: no letters, since those begin a question.
+fn map_keys(ui: &Ui, view: &View) -> Option<MapAction> {
+    ui.input_mut(|input| {
+        for (modifiers, back) in [(Modifiers::SHIFT, true), (Modifiers::NONE, false)] {
+            if view.stage.shown.is_some() && input.consume_key(modifiers, Key::F2) {
+                return Some(MapAction::Show(MapKind::next(view.maps.kind, back)));
+            }
+            if view.maps.kind == Some(MapKind::Word) && input.consume_key(modifiers, Key::F3) {
+                return maps::step_word(view, if back { -1 } else { 1 });
+            }
+        }
+        None
+    })
 }
 
 /// What is typed while nothing has the focus begins the question.
@@ -126,6 +150,10 @@ fn escape(view: &View) -> Option<Action> {
         Some(Action::CloseDialog)
     } else if view.talk.is_answering() || view.live.coming.is_some() {
         Some(Action::Stop)
+    } else if view.maps.kind == Some(MapKind::Causal) && view.maps.is_checking() {
+        Some(Action::Maps(MapAction::StopCheck))
+    } else if view.maps.pinned.is_some() {
+        Some(Action::Maps(MapAction::Pin(None)))
     } else if view.stage.region.is_some() {
         Some(Action::Mark(None))
     } else if view.settings.camera.on && view.stage.shown.is_some() && !view.stage.is_live() {

@@ -10,7 +10,7 @@ use super::markdown::{self, Answer, Mark, MarkdownStyle};
 use super::talk::Card;
 use super::theme::{Palette, ROUND};
 use super::widgets::labelled_button;
-use super::{Action, View};
+use super::{Action, View, maps};
 
 /// Live mode's state.
 #[derive(Default)]
@@ -63,9 +63,8 @@ pub fn new_words(before: &str, after: &str) -> Vec<std::ops::Range<usize>> {
 }
 
 /// Draws the answer that is held.
-pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
+pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     let palette = Palette::of(ui.visuals());
-    let live = &view.live;
     let frame = Frame::new()
         .fill(palette.card)
         .stroke(Stroke::new(1.5, palette.accent))
@@ -73,42 +72,49 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
         .inner_margin(Margin::symmetric(14, 10));
     frame.show(ui, |ui| {
         ui.set_width(ui.available_width());
-        ui.horizontal(|ui| {
-            ui.label(ICON_AUTORENEW.rich_text().size(16.0).color(palette.accent));
-            ui.label(RichText::new("Live").strong());
-            ui.label(RichText::new(&live.question).color(palette.weak));
-        });
-        let Some(card) = live.held.as_ref().or(live.coming.as_ref()) else {
-            let text = if view.stage.is_live() {
-                "Waiting until the scene comes to rest …"
-            } else {
-                "Live mode needs the camera's live picture."
-            };
-            ui.label(RichText::new(text).color(palette.weak));
-            return;
-        };
-        let marks: Vec<Mark> = live
-            .news
-            .iter()
-            .enumerate()
-            .map(|(id, bytes)| Mark { bytes: bytes.clone(), id, active: false })
-            .collect();
-        let answer = Answer {
-            text: &card.text,
-            spans: &card.spans,
-            marks: &marks,
-            streaming: card.is_under_way(),
-        };
-        markdown::show(ui, &answer, &MarkdownStyle::on(ui, palette.card));
-        if !marks.is_empty() {
-            ui.label(
-                RichText::new("Underlined: new since the last look").size(12.5).color(palette.weak),
-            );
-        }
-        if live.held.is_some() && labelled_button(ui, ICON_PUSH_PIN, "Keep this").clicked() {
-            actions.push(Action::KeepLive);
-        }
+        held(ui, view, palette, actions);
+        maps::show_labels(ui, view, actions);
     });
+}
+
+/// The answer that is held, or what it waits for.
+fn held(ui: &mut Ui, view: &View, palette: Palette, actions: &mut Vec<Action>) {
+    let live = &view.live;
+    ui.horizontal(|ui| {
+        ui.label(ICON_AUTORENEW.rich_text().size(16.0).color(palette.accent));
+        ui.label(RichText::new("Live").strong());
+        ui.label(RichText::new(&live.question).color(palette.weak));
+    });
+    let Some(card) = live.held.as_ref().or(live.coming.as_ref()) else {
+        let text = if view.stage.is_live() {
+            "Waiting until the scene comes to rest …"
+        } else {
+            "Live mode needs the camera's live picture."
+        };
+        ui.label(RichText::new(text).color(palette.weak));
+        return;
+    };
+    let marks: Vec<Mark> = live
+        .news
+        .iter()
+        .enumerate()
+        .map(|(id, bytes)| Mark { bytes: bytes.clone(), id, active: false })
+        .collect();
+    let answer = Answer {
+        text: &card.text,
+        spans: &card.spans,
+        marks: &marks,
+        streaming: card.is_under_way(),
+    };
+    markdown::show(ui, &answer, &MarkdownStyle::on(ui, palette.card));
+    if !marks.is_empty() {
+        ui.label(
+            RichText::new("Underlined: new since the last look").size(12.5).color(palette.weak),
+        );
+    }
+    if live.held.is_some() && labelled_button(ui, ICON_PUSH_PIN, "Keep this").clicked() {
+        actions.push(Action::KeepLive);
+    }
 }
 
 #[cfg(test)]

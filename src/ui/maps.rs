@@ -1,11 +1,38 @@
 //! Maps over the picture: which one is shown, and what is said of it.
+//!
+//! A map is drawn between the picture and the marked region, from a texture that is made anew only
+//! when another map is to be seen. Under the picture stands what the map may claim, with its raw
+//! range and its grid: a vivid picture of next to nothing would be a lie.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::View;
+use super::talk::Card;
 use crate::explain::{Causal, EncoderMaps};
+use crate::frame::FrameId;
 use crate::grounding::{Phrase, WordMap};
 use crate::heatmap::Heatmap;
+
+mod boxes;
+mod check;
+mod encoder;
+mod labels;
+mod layer;
+mod legend;
+mod marks;
+mod panel;
+mod phrase;
+mod pick;
+mod prefs;
+mod words;
+
+pub(super) use boxes::{point, show as show_boxes};
+pub(super) use labels::show as show_labels;
+pub(super) use layer::{paint, refresh};
+pub(super) use marks::{legend as marks_legend, marks, pointed_at};
+pub(super) use panel::{is_beside, show as show_panel, spoken};
+pub(super) use prefs::show as show_preferences;
+pub(super) use words::step as step_word;
 
 /// The four maps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +100,7 @@ pub enum MapAction {
     Show(Option<MapKind>),
     /// Which attention of the encoder.
     Attention(Attention),
-    /// The map of this word of this card.
+    /// The map of this word of this card, in place of a word that was typed.
     Word(usize, usize),
     /// Light the phrase of this card until told otherwise; `None` lets go.
     Pin(Option<(usize, usize)>),
@@ -81,7 +108,7 @@ pub enum MapAction {
     TypeWord(String),
     /// A map of this phrase in the dual encoder.
     FindPhrase(String),
-    /// Begin a causal check of the answer of this card.
+    /// Begin a causal check of the answer of this card, with the fill that the settings name.
     Check(usize),
     /// Stop it.
     StopCheck,
@@ -104,8 +131,10 @@ pub struct Maps {
     pub word: Option<(usize, usize)>,
     /// The card and the phrase that is pinned.
     pub pinned: Option<(usize, usize)>,
-    /// The card and the phrase that is pointed at.
+    /// The card and the phrase that is pointed at, in the answer or on the picture.
     pub pointed: Option<(usize, usize)>,
+    /// The one that was pointed at a frame ago.
+    pub(super) pointed_before: Option<(usize, usize)>,
     /// The word that was typed, in the answering model; shown in place of `word`.
     pub typed: Wanted<Typed>,
     /// The phrase that was typed, in the dual encoder.
@@ -122,6 +151,83 @@ pub struct Maps {
     pub typing_word: String,
     /// What is typed for a phrase map.
     pub typing_phrase: String,
-    /// Where the dual encoder lies, for the settings.
-    pub dual_folder: Option<PathBuf>,
+    /// The words to compare the picture with, while they are edited.
+    typing_labels: Option<String>,
+    /// The map as it is drawn.
+    layer: layer::Layer,
 }
+
+impl MapKind {
+    /// All four, in the order they are offered in.
+    pub const ALL: [Self; 4] = [Self::Encoder, Self::Word, Self::Phrase, Self::Causal];
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Encoder => "Encoder attention",
+            Self::Word => "Word map",
+            Self::Phrase => "Phrase map",
+            Self::Causal => "Causal check",
+        }
+    }
+
+    /// The map after `kind`, or before it; no map is one of them.
+    pub fn next(kind: Option<Self>, back: bool) -> Option<Self> {
+        let at = kind.and_then(|kind| Self::ALL.iter().position(|one| *one == kind));
+        match (at, back) {
+            (None, false) => Some(Self::ALL[0]),
+            (None, true) => Some(Self::ALL[Self::ALL.len() - 1]),
+            (Some(at), false) => Self::ALL.get(at + 1).copied(),
+            (Some(at), true) => at.checked_sub(1).map(|at| Self::ALL[at]),
+        }
+    }
+}
+
+impl<T> Wanted<T> {
+    /// What was wanted, once it is there.
+    pub fn ready(&self) -> Option<&T> {
+        match self {
+            Self::Ready(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+impl Maps {
+    /// Whether a causal check is under way.
+    pub fn is_checking(&self) -> bool {
+        match &self.causal {
+            Wanted::Coming => true,
+            Wanted::Ready(causal) => causal.running,
+            Wanted::None | Wanted::Failed(_) => false,
+        }
+    }
+}
+
+/// The card whose answer the word map and the causal check are about: the one whose word is shown,
+/// else the last complete one, so long as it is about the picture that is shown.
+pub fn card(view: &View) -> Option<usize> {
+    let frame = shown_frame(view)?;
+    let cards = &view.talk.cards;
+    let about = |index: &usize| {
+        let is = |card: &Card| {
+            card.frame == Some(frame) && !card.is_under_way() && !card.text.is_empty()
+        };
+        cards.get(*index).is_some_and(is)
+    };
+    let chosen = view.maps.word.map(|(card, _)| card).filter(about);
+    chosen.or_else(|| (0..cards.len()).rev().find(about))
+}
+
+/// The phrases of a card's answer, once they are known.
+fn card_phrases(card: &Card) -> &[Phrase] {
+    card.grounding.ready().map_or(&[], |grounding| &grounding.phrases)
+}
+
+/// The picture that is shown, where it stands still.
+fn shown_frame(view: &View) -> Option<FrameId> {
+    view.stage.shown.as_ref().filter(|shown| !shown.live).map(|shown| shown.frame.id)
+}
+
+#[cfg(test)]
+mod tests;

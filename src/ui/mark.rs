@@ -98,13 +98,13 @@ impl Place {
         Self { rect: Rect::from_center_size(room.center(), size * scale), mirrored }
     }
 
-    fn fraction(&self, at: Pos2) -> Pos2 {
+    pub fn fraction(&self, at: Pos2) -> Pos2 {
         let x = (at.x - self.rect.left()) / self.rect.width();
         let y = (at.y - self.rect.top()) / self.rect.height();
         pos2(if self.mirrored { 1.0 - x } else { x }, y)
     }
 
-    fn screen(&self, region: Region) -> Rect {
+    pub fn screen(&self, region: Region) -> Rect {
         let left = if self.mirrored { 1.0 - region.x() - region.width() } else { region.x() };
         let min = self.rect.min + vec2(left, region.y()) * self.rect.size();
         Rect::from_min_size(min, vec2(region.width(), region.height()) * self.rect.size())

@@ -8,6 +8,8 @@
 //! sidebar   │ stage: the picture,    │ conversation: answers, tokens
 //!           │ layers: picture, maps, │
 //!           │ region                 │
+//!           │ which map, and what it │
+//!           │ may claim              │
 //!           │ ask: questions, shutter, line, timings
 //! ```
 
@@ -234,6 +236,17 @@ pub fn show(ui: &mut Ui, view: &mut View) -> Vec<Action> {
 
 /// The picture and the conversation: side by side, or one above the other.
 fn middle(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
+    // What is pointed at in the answer lights up on the picture, and the other way round: the
+    // conversation, drawn first, learns of the picture's pointer one frame later.
+    let before = view.maps.pointed.take();
+    view.maps.pointed_before = before;
+    picture_and_talk(ui, view, actions);
+    if view.maps.pointed != before {
+        ui.ctx().request_repaint();
+    }
+}
+
+fn picture_and_talk(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     let talks = !view.talk.cards.is_empty() || view.live.on;
     if !talks {
         stage::show(ui, view, actions);

@@ -9,7 +9,7 @@ use egui_material_icons::icons::{
 
 use super::theme::{Palette, space};
 use super::widgets::{follow_focus, icon_button, labelled_button};
-use super::{Action, Place, View, status};
+use super::{Action, Place, View, maps, status};
 use crate::capture::CameraState;
 use crate::config::{Device, Precision, Settings, Theme};
 
@@ -61,6 +61,7 @@ pub fn show(ui: &Ui, view: &mut View, actions: &mut Vec<Action>) {
                 model(ui, view, actions);
                 answers(ui, view);
                 camera(ui, view);
+                maps::show_preferences(ui, view, actions);
                 appearance(ui, &mut view.settings);
                 questions(ui, &mut view.settings);
                 folders(ui, view, actions);
@@ -81,14 +82,14 @@ pub fn show(ui: &Ui, view: &mut View, actions: &mut Vec<Action>) {
     }
 }
 
-fn section(ui: &mut Ui, title: &str) {
+pub(super) fn section(ui: &mut Ui, title: &str) {
     ui.add_space(space::S);
     let accent = Palette::of(ui.visuals()).accent;
     ui.label(RichText::new(title).strong().color(accent));
 }
 
 /// A row with its name at the left, which is also the name of what stands in it.
-fn row(ui: &mut Ui, name: &str, hint: &str, add: impl FnOnce(&mut Ui)) {
+pub(super) fn row(ui: &mut Ui, name: &str, hint: &str, add: impl FnOnce(&mut Ui)) {
     ui.horizontal(|ui| {
         let width = 170.0_f32.min(ui.available_width() * 0.4);
         let label = at_left(ui, width, Label::new(name).wrap());

@@ -5,8 +5,8 @@
 use std::path::PathBuf;
 
 use egui::{
-    Align2, Color32, CornerRadius, Image, Rect, RichText, Role, Sense, Stroke, StrokeKind,
-    TextureHandle, Ui, WidgetInfo, pos2, vec2,
+    Align2, Color32, CornerRadius, Frame as UiFrame, Image, Margin, Panel, Rect, RichText, Role,
+    Sense, Stroke, StrokeKind, TextureHandle, Ui, WidgetInfo, pos2, vec2,
 };
 use egui_material_icons::icons::{
     ICON_CHEVRON_LEFT, ICON_CHEVRON_RIGHT, ICON_CONTENT_PASTE, ICON_FOLDER_OPEN, ICON_PHOTO_CAMERA,
@@ -17,7 +17,7 @@ use super::camera::trouble;
 use super::mark::{self, Grab, Place};
 use super::theme::{Palette, ROUND, space};
 use super::widgets::{icon_button, labelled_button, main_button};
-use super::{Action, View, gallery};
+use super::{Action, View, gallery, maps};
 use crate::frame::Frame;
 use crate::region::Region;
 
@@ -92,6 +92,8 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
         nothing_yet(ui, view, actions);
         return;
     };
+    maps::refresh(ui.ctx(), view);
+    let room = map_panel(ui, view, room, actions);
     let toolbar = Rect::from_min_size(room.min, vec2(room.width(), 34.0));
     let room = Rect::from_min_max(pos2(room.left(), toolbar.bottom() + space::XS), room.max);
     ui.scope_builder(egui::UiBuilder::new().max_rect(toolbar), |ui| {
@@ -115,6 +117,8 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     let response = ui.interact(place.rect, ui.scope_id().with("picture"), Sense::click_and_drag());
     let label = view.stage.label();
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &label));
+    maps::point(view, &response, place);
+    maps::paint(ui, view, place);
     mark::point(ui, &response, &mut view.stage, place, size, actions);
     mark::keyboard(ui, &response, view.stage.region, shown.mirrored, actions);
     if response.has_focus() {
@@ -124,8 +128,31 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     if let Some(region) = view.stage.region {
         mark::draw(ui, place, region, palette, actions);
     }
+    maps::show_boxes(ui, view, &response, place);
     camera_note(ui, view, place.rect, palette);
     ui.allocate_rect(room, Sense::hover());
+}
+
+/// Draws the panel of the maps under the picture, or beside it where it would take too much height.
+/// Gives back the room that is left for the picture.
+fn map_panel(ui: &mut Ui, view: &mut View, room: Rect, actions: &mut Vec<Action>) -> Rect {
+    let side = space::L as i8;
+    let margin = Margin { left: side, right: side, top: 0, bottom: 6 };
+    let outer = ui.available_size();
+    let plain = |panel: Panel, margin| {
+        let frame = UiFrame::new().inner_margin(margin);
+        panel.frame(frame).resizable(false).show_separator_line(false)
+    };
+    if maps::is_beside(&view.maps, outer) {
+        let margin = Margin { left: 0, top: space::S as i8, ..margin };
+        let panel = plain(Panel::right("map_beside"), margin).exact_size(outer.x * 0.46);
+        let drawn = panel.show(ui, |ui| maps::show_panel(ui, view, actions)).response.rect;
+        room.with_max_x(drawn.left() - space::S)
+    } else {
+        let panel = plain(Panel::bottom("map_below"), margin).max_size(outer.y * 0.6);
+        let drawn = panel.show(ui, |ui| maps::show_panel(ui, view, actions)).response.rect;
+        room.with_max_y(drawn.top() - space::S)
+    }
 }
 
 fn toolbar_row(ui: &mut Ui, view: &View, shown: &Shown, actions: &mut Vec<Action>) {
@@ -189,10 +216,10 @@ fn caption(ui: &mut Ui, rect: Rect, palette: Palette, text: &str) {
         pos2(rect.left() + 12.0, rect.bottom() - 76.0),
         rect.max - vec2(12.0, 12.0),
     );
-    let frame = egui::Frame::new()
+    let frame = UiFrame::new()
         .fill(palette.card)
         .corner_radius(CornerRadius::same(8))
-        .inner_margin(egui::Margin::symmetric(12, 8));
+        .inner_margin(Margin::symmetric(12, 8));
     let builder =
         egui::UiBuilder::new().max_rect(at).layout(egui::Layout::bottom_up(egui::Align::Min));
     ui.scope_builder(builder, |ui| frame.show(ui, |ui| ui.label(text)));

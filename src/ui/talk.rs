@@ -1,22 +1,21 @@
 //! The conversation: questions with the part they are about, and answers as they come.
 
+mod foot;
+
 use std::time::Instant;
 
 use egui::{
     CornerRadius, Frame as UiFrame, Image, Label, Layout, Margin, RichText, Role, ScrollArea,
     Sense, Stroke, StrokeKind, TextureHandle, Ui, WidgetInfo, vec2,
 };
-use egui_material_icons::icons::{
-    ICON_ANALYTICS, ICON_CONTENT_COPY, ICON_REPLAY, ICON_STOP_CIRCLE, ICON_VISIBILITY,
-    ICON_VOLUME_UP, ICON_WARNING,
-};
+use egui_material_icons::icons::{ICON_VISIBILITY, ICON_WARNING};
 
 use super::announce::whole_sentences;
 use super::maps::{Grounding, Wanted};
-use super::markdown::{self, Answer, MarkdownStyle, Span};
+use super::markdown::{self, Answer, Mark, MarkdownResponse, MarkdownStyle, Span};
 use super::theme::{Palette, ROUND, ROUND_SMALL, space};
-use super::widgets::{follow_focus, icon_button, icon_toggle, seconds};
-use super::{Action, View, live, mark};
+use super::widgets::{follow_focus, seconds};
+use super::{Action, View, live, maps, mark};
 use crate::frame::FrameId;
 use crate::region::Region;
 use crate::session::Finish;
@@ -172,7 +171,8 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
                 ui.scroll_with_delta(vec2(0.0, -pages * ui.clip_rect().height() * 0.85));
             }
             for index in 0..view.talk.cards.len() {
-                ui.push_id(index, |ui| draw(ui, view, index, actions));
+                let pointed = ui.push_id(index, |ui| draw(ui, view, index, actions)).inner;
+                view.maps.pointed = view.maps.pointed.or(pointed);
             }
             if view.live.on {
                 live::show(ui, view, actions);
@@ -183,7 +183,13 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     );
 }
 
-fn draw(ui: &mut Ui, view: &View, index: usize, actions: &mut Vec<Action>) {
+/// Draws one exchange; gives the phrase of it that is pointed at.
+fn draw(
+    ui: &mut Ui,
+    view: &View,
+    index: usize,
+    actions: &mut Vec<Action>,
+) -> Option<(usize, usize)> {
     let palette = Palette::of(ui.visuals());
     let card = &view.talk.cards[index];
     question(ui, card, palette);
@@ -192,6 +198,7 @@ fn draw(ui: &mut Ui, view: &View, index: usize, actions: &mut Vec<Action>) {
         .stroke(Stroke::new(1.0, palette.line))
         .corner_radius(CornerRadius::same(ROUND))
         .inner_margin(Margin::symmetric(14, 10));
+    let mut pointed = None;
     frame.show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.spacing_mut().item_spacing.y = space::S;
@@ -205,20 +212,27 @@ fn draw(ui: &mut Ui, view: &View, index: usize, actions: &mut Vec<Action>) {
             }
             CardState::Failed(reason) => {
                 if !card.text.is_empty() {
-                    answer(ui, card, palette);
+                    answer(ui, card, &[], palette);
                 }
                 ui.horizontal_wrapped(|ui| {
                     ui.label(ICON_WARNING.rich_text().size(18.0).color(palette.bad));
                     ui.label(reason);
                 });
             }
-            CardState::Answering | CardState::Done(_) => answer(ui, card, palette),
+            CardState::Answering | CardState::Done(_) => {
+                let marks = maps::marks(view, index);
+                pointed = answer(ui, card, &marks, palette).and_then(|response| {
+                    maps::pointed_at(&view.maps, card, index, response, actions)
+                });
+            }
         }
         if !card.is_under_way() {
+            maps::marks_legend(ui, view, index);
             remarks(ui, view, card, palette);
-            foot(ui, view, index, actions, palette);
+            foot::show(ui, view, index, actions, palette);
         }
     });
+    pointed
 }
 
 /// The question, with the picture or the part of it that it is about.
@@ -267,14 +281,14 @@ fn thumbnail(ui: &mut Ui, texture: &TextureHandle, region: Option<Region>, palet
     }
 }
 
-fn answer(ui: &mut Ui, card: &Card, palette: Palette) {
+fn answer(ui: &mut Ui, card: &Card, marks: &[Mark], palette: Palette) -> Option<MarkdownResponse> {
     if card.text.is_empty() {
         ui.label(RichText::new("The model gave no words.").color(palette.weak));
-        return;
+        return None;
     }
     let streaming = card.is_under_way();
-    let answer = Answer { text: &card.text, spans: &card.spans, marks: &[], streaming };
-    markdown::show(ui, &answer, &MarkdownStyle::on(ui, palette.card));
+    let answer = Answer { text: &card.text, spans: &card.spans, marks, streaming };
+    Some(markdown::show(ui, &answer, &MarkdownStyle::on(ui, palette.card)))
 }
 
 /// What there is to say of an answer beside its text.
@@ -312,72 +326,6 @@ fn remarks(ui: &mut Ui, view: &View, card: &Card, palette: Palette) {
             ui.label(RichText::new(text).size(13.0).color(colour));
         });
     }
-}
-
-fn foot(ui: &mut Ui, view: &View, index: usize, actions: &mut Vec<Action>, palette: Palette) {
-    let card = &view.talk.cards[index];
-    let id = ui.make_persistent_id("tokens");
-    let mut open = ui.data(|data| data.get_temp(id)).unwrap_or(view.settings.details);
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 2.0;
-        ui.visuals_mut().widgets.inactive.weak_bg_fill = egui::Color32::TRANSPARENT;
-        if icon_button(ui, ICON_CONTENT_COPY, "Copy the answer").clicked() {
-            actions.push(Action::Copy(card.text.clone()));
-        }
-        let speaking = view.talk.spoken == Some(index);
-        let (icon, word) = if speaking {
-            (ICON_STOP_CIRCLE, "Stop reading aloud")
-        } else {
-            (ICON_VOLUME_UP, "Read aloud")
-        };
-        if icon_toggle(ui, icon, word, speaking).clicked() {
-            actions.push(Action::Speak(index));
-        }
-        if icon_button(ui, ICON_REPLAY, "Ask again").clicked() {
-            actions.push(Action::AskAgain(index));
-        }
-        if icon_toggle(ui, ICON_ANALYTICS, "Tokens and probabilities", open).clicked() {
-            open = !open;
-            ui.data_mut(|data| data.insert_temp(id, open));
-        }
-        if let Some(took) = card.took.as_ref().filter(|_| ui.available_width() > 120.0) {
-            ui.with_layout(Layout::right_to_left(egui::Align::Center), |ui| {
-                ui.add(Label::new(RichText::new(took).size(12.5).color(palette.weak)).truncate())
-                    .on_hover_text("From the question to the first word, and tokens per second");
-            });
-        }
-    });
-    if open {
-        tokens(ui, card, palette);
-    }
-}
-
-/// Each token with its probability, for whoever wants to see why.
-fn tokens(ui: &mut Ui, card: &Card, palette: Palette) {
-    let certainty = card.certainty().map_or(String::new(), |certainty| {
-        format!("{} tokens, on average {:.0} % likely", card.tokens.len(), certainty * 100.0)
-    });
-    ui.label(RichText::new(certainty).size(12.5).color(palette.weak));
-    ScrollArea::vertical().max_height(160.0).id_salt("tokens").show(ui, |ui| {
-        ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
-            let mut start = 0;
-            for (end, logprob) in &card.tokens {
-                let text = card.text.get(start..*end).unwrap_or_default();
-                start = *end;
-                let word = if text.trim().is_empty() { "␣" } else { text.trim() };
-                let shown = format!("{word} {:.0} %", logprob.exp() * 100.0);
-                let frame = UiFrame::new()
-                    .fill(palette.button)
-                    .corner_radius(CornerRadius::same(5))
-                    .inner_margin(Margin::symmetric(5, 2));
-                frame.show(ui, |ui| {
-                    ui.add(Label::new(RichText::new(shown).size(12.0)).extend())
-                        .on_hover_text(format!("ln p = {logprob:.3}"));
-                });
-            }
-        });
-    });
 }
 
 /// What an answer took: seconds to the first word, and tokens a second from there on.

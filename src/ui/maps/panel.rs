@@ -1,0 +1,124 @@
+//! The panel beside the picture: which map, its controls, what it may claim, its legend.
+
+use egui::{Button, ComboBox, Label, RichText, ScrollArea, Ui, Vec2, vec2};
+
+use super::pick::{Instead, Picked, pick};
+use super::{MapAction, MapKind, Maps, check, encoder, labels, legend, phrase, words};
+use crate::ui::theme::{Palette, space};
+use crate::ui::{Action, View, mark};
+
+/// From this width on, all maps are offered side by side, in points.
+const SEGMENTS: f32 = 500.0;
+/// What is said of a map in which nothing stands out.
+const FLAT: &str = "Low contrast: nothing stands out.";
+
+/// Whether the panel is to stand beside the picture: under it, too little height would be left.
+pub fn is_beside(maps: &Maps, room: Vec2) -> bool {
+    maps.kind.is_some() && room.y < 330.0 && room.x >= 470.0
+}
+
+/// Draws the panel.
+pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
+    selector(ui, view, actions);
+    let Some(kind) = view.maps.kind else { return };
+    let height = (ui.available_height() - space::S).max(60.0);
+    ScrollArea::vertical().id_salt("map").max_height(height).auto_shrink([false, true]).show(
+        ui,
+        |ui| {
+            ui.spacing_mut().item_spacing.y = 6.0;
+            match kind {
+                MapKind::Encoder => encoder::show(ui, view, actions),
+                MapKind::Word => words::show(ui, view, actions),
+                MapKind::Phrase => phrase::show(ui, view, actions),
+                MapKind::Causal => check::show(ui, view, actions),
+            }
+            said(ui, view);
+            legend::show(ui, view, actions);
+            if kind == MapKind::Phrase && !view.live.on {
+                labels::show(ui, view, actions);
+            }
+        },
+    );
+}
+
+fn selector(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
+    let shown = view.maps.kind;
+    let mut wanted = shown;
+    let choices = std::iter::once(None).chain(MapKind::ALL.map(Some));
+    let name = |kind: Option<MapKind>| kind.map_or("No map", MapKind::name);
+    ui.horizontal(|ui| {
+        if ui.available_width() >= SEGMENTS {
+            ui.spacing_mut().item_spacing.x = space::XS;
+            for kind in choices {
+                let text = RichText::new(name(kind)).size(13.5);
+                let button = Button::selectable(wanted == kind, text);
+                if ui.add(button.min_size(vec2(0.0, 28.0))).clicked() {
+                    wanted = kind;
+                }
+            }
+        } else {
+            ui.name_inputs("Map", |ui| {
+                ComboBox::from_id_salt("map").selected_text(name(shown)).show_ui(ui, |ui| {
+                    for kind in choices {
+                        ui.selectable_value(&mut wanted, kind, name(kind));
+                    }
+                });
+            });
+        }
+    });
+    if wanted != shown {
+        actions.push(Action::Maps(MapAction::Show(wanted)));
+    }
+}
+
+/// What the map may claim, or why there is none.
+fn said(ui: &mut Ui, view: &View) {
+    let palette = Palette::of(ui.visuals());
+    let line = |ui: &mut Ui, text: &str, colour| {
+        ui.add(Label::new(RichText::new(text).size(13.0).color(colour)).wrap());
+    };
+    match pick(view) {
+        Ok(picked) => {
+            line(ui, &picked.label(), palette.text);
+            if let Some(doubt) = doubt(view, picked) {
+                line(ui, &doubt, palette.warn);
+            }
+        }
+        Err(Instead::Off) => {}
+        Err(Instead::Coming(text) | Instead::Hint(text)) => line(ui, text, palette.weak),
+        Err(Instead::Failed(reason)) => line(ui, &reason, palette.bad),
+    }
+}
+
+/// Why a map is drawn in grey.
+fn doubt(view: &View, picked: Picked<'_>) -> Option<String> {
+    let facts = view.maps.layer.facts()?;
+    match picked {
+        Picked::TypedWord(typed) | Picked::Phrase(typed, _) if facts.absent => {
+            Some(format!("Not found: '{}' does not stand out in this picture.", typed.text))
+        }
+        _ => facts.flat.then(|| FLAT.to_owned()),
+    }
+}
+
+/// What a screen reader is told of the map that is shown, and of the phrase that is pinned.
+pub fn spoken(view: &View) -> String {
+    let mut spoken = match (view.maps.kind, pick(view)) {
+        (Some(kind), Ok(picked)) => {
+            // The figures of a check change all the time: they are told when it is over.
+            let label = if view.maps.is_checking() { "under way".into() } else { picked.label() };
+            let doubt = doubt(view, picked).unwrap_or_default();
+            format!("{}: {label} {doubt}", kind.name())
+        }
+        (Some(kind), Err(Instead::Coming(text) | Instead::Hint(text))) => {
+            format!("{}: {text}", kind.name())
+        }
+        (Some(kind), Err(Instead::Failed(reason))) => format!("{}: {reason}", kind.name()),
+        (_, _) => String::new(),
+    };
+    if let Some((text, place, mirrored)) = super::boxes::pinned(view) {
+        let place = mark::describe(place.region, mirrored);
+        spoken = format!("{spoken} Pinned: {text}, {place}.");
+    }
+    spoken.trim().to_owned()
+}
