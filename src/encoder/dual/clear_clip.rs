@@ -1,17 +1,17 @@
-//! ClearCLIP: patches that mean what their own place shows.
+//! `ClearCLIP`: patches that mean what their own place shows.
 //!
-//! Lan et al. 2024, "ClearCLIP: Decomposing CLIP Representations for Dense Vision-Language
+//! Lan et al. 2024, "`ClearCLIP`: Decomposing CLIP Representations for Dense Vision-Language
 //! Inference"; `mc-lan/ClearCLIP`, `open_clip/transformer.py` (`VisionTransformer.forward` with
 //! `ignore_residual`, `custom_attn`). Of the last block only the attention's output is kept,
-//! W_o·softmax(QQᵀ/√d)·V + b_o, with neither the residual nor the MLP; then `post_layernorm` and
+//! out(softmax(QQᵀ/√d)·V), with neither the residual nor the MLP; then `post_layernorm` and
 //! `visual_projection`. A patch's value is its cosine with the text.
 
 use candle_core::Tensor;
 
-use super::super::error::EncoderError;
-use super::super::layers::{Linear, Qkv, SelfAttention};
-use super::super::tower::Tower;
 use super::embedding::Features;
+use crate::encoder::error::EncoderError;
+use crate::encoder::layers::{Linear, Qkv, SelfAttention};
+use crate::encoder::tower::Tower;
 
 /// Features of the class token and the patches; `layers` end with the states before and after the
 /// last block, each `[tokens, width]`.

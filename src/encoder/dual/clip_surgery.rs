@@ -5,15 +5,14 @@
 //! (`clip_feature_surgery`).
 //!
 //! Beside the last [`DEPTH`] blocks a second state x̂ starts from the first one's input and takes up
-//! x̂ ← x̂ + W_o·softmax(VVᵀ/√d)·V + b_o of each, where V comes from the block's usual input, and no
-//! MLP. The class token is the usual one. Then `post_layernorm` and `visual_projection`.
+//! x̂ ← x̂ + out(softmax(VVᵀ/√d)·V) of each, where V comes from the block's usual input, and no MLP. The class token is the usual one. Then `post_layernorm` and `visual_projection`.
 
 use candle_core::Tensor;
 
-use super::super::error::EncoderError;
-use super::super::layers::{Linear, Qkv, SelfAttention};
-use super::super::tower::Tower;
 use super::embedding::{Embedding, Features};
+use crate::encoder::error::EncoderError;
+use crate::encoder::layers::{Linear, Qkv, SelfAttention};
+use crate::encoder::tower::Tower;
 
 /// Blocks that the path runs beside, or all of them in a tower with fewer.
 pub const DEPTH: usize = 6;
@@ -70,12 +69,16 @@ pub(super) fn among(
     let count = texts.len() as f32;
     for (cosines, exp) in cosines.iter_mut().zip(&exps) {
         *cosines = cosines.split_off(features.class_tokens);
-        cosines.iter_mut().for_each(|cosine| *cosine *= count * exp / sum);
+        for cosine in cosines.iter_mut() {
+            *cosine *= count * exp / sum;
+        }
     }
     let patches = cosines.first().map_or(0, Vec::len);
     for patch in 0..patches {
         let mean = cosines.iter().map(|cosines| cosines[patch]).sum::<f32>() / count;
-        cosines.iter_mut().for_each(|cosines| cosines[patch] -= mean);
+        for cosines in &mut cosines {
+            cosines[patch] -= mean;
+        }
     }
     Ok(cosines)
 }

@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor};
 
-use super::super::error::EncoderError;
+use crate::encoder::error::EncoderError;
 
 /// What a text or a picture means to a dual encoder: a vector of length 1.
 #[derive(Debug, Clone, PartialEq)]

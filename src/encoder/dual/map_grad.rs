@@ -1,24 +1,26 @@
 //! Phrase maps by `SigLIP`'s pooling head.
 //!
-//! The head's probe attends to the patches: o = Σ_i a_i·v_i for each head, with attention a and the
-//! patches' values v; then z = W_o·o + b_o, and y = z + MLP(LN(z)) is the picture's embedding
+//! The head's probe attends to the patches: of each head o = `Σ_i a_i·v_i`, with attention a and the
+//! patches' values v; then z = out(o), and y = z + MLP(LN(z)) is the picture's embedding
 //! (`SiglipMultiheadAttentionPoolingHead` of `transformers`' `modeling_siglip.py`).
 //!
-//! **MAP-Grad**: h_i = Σ g·a_i·v_i over heads and their width, where g = ∂cos(y, t)/∂o for the text
-//! t: the gradient at a patch's values times the values. The same is a_i·∂cos/∂a_i summed over the
-//! heads, as in Chefer, Gur & Wolf 2021, "Generic Attention-Model Explainability", equation 5,
-//! without its cut at zero; so that the map sums to g·o and patches may speak against the text.
+//! **MAP-Grad**: `h_i = Σ g·a_i·v_i` over heads and their width, where g = ∂cos(y, t)/∂o for the
+//! text t: the gradient at a patch's values times the values. The same is `a_i·∂cos/∂a_i` summed
+//! over the heads, as in Chefer, Gur & Wolf 2021, "Generic Attention-Model Explainability",
+//! equation 5, without its cut at zero; so that the map sums to g·o and patches may speak against
+//! the text.
 //!
-//! **MAP-MaskCLIP**: the cosine of the text with each patch pooled alone, a_i = 1: Zhou et al. 2022,
-//! "Extract Free Dense Labels from CLIP" (`MaskCLIP`), carried over to this head.
+//! **MAP-MaskCLIP**: the cosine of the text with each patch pooled alone, as if the probe saw
+//! nothing else: Zhou et al. 2022, "Extract Free Dense Labels from CLIP" (`MaskCLIP`), carried over
+//! to this head.
 
 use candle_core::{D, Tensor};
 
-use super::super::config::Activation;
-use super::super::error::EncoderError;
-use super::super::head::PoolingHead;
-use super::super::layers::LayerNorm;
 use super::embedding::{Embedding, Features};
+use crate::encoder::config::Activation;
+use crate::encoder::error::EncoderError;
+use crate::encoder::head::PoolingHead;
+use crate::encoder::layers::LayerNorm;
 
 /// h of each patch; `states`: `[patches, width]` after `post_layernorm`.
 pub(super) fn map_grad(
@@ -113,9 +115,9 @@ mod tests {
 
     use candle_core::Device;
 
-    use super::super::super::layers::LayerSizes;
-    use super::super::super::weights::Weights;
     use super::*;
+    use crate::encoder::layers::LayerSizes;
+    use crate::encoder::weights::Weights;
 
     const WIDTH: usize = 24;
 

@@ -29,12 +29,12 @@ use candle_core::Tensor;
 use image::RgbImage;
 use serde_json::Value;
 
-use super::config::{Family, read_object};
-use super::error::EncoderError;
-use super::head::PoolingHead;
-use super::layers::Linear;
-use super::tower::Tower;
-use super::weights::Weights;
+use crate::encoder::config::{Family, read_object};
+use crate::encoder::error::EncoderError;
+use crate::encoder::head::PoolingHead;
+use crate::encoder::layers::Linear;
+use crate::encoder::tower::Tower;
+use crate::encoder::weights::Weights;
 use crate::heatmap::Heatmap;
 use crate::region::Region;
 

@@ -10,11 +10,11 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use serde_json::{Map, Value};
 
-use super::super::config::{Activation, Family, Fields};
-use super::super::error::EncoderError;
-use super::super::layers::{Layer, LayerNorm, LayerSizes, Linear};
-use super::super::weights::Weights;
 use super::tokenizer::PhraseTokenizer;
+use crate::encoder::config::{Activation, Family, Fields};
+use crate::encoder::error::EncoderError;
+use crate::encoder::layers::{Layer, LayerNorm, LayerSizes, Linear};
+use crate::encoder::weights::Weights;
 
 /// The end mark's number in configurations of before it was the tokenizer's: the end is then the
 /// largest token (`CLIPTextModel.forward`).
@@ -87,19 +87,15 @@ impl TextTower {
         let vocab = fields.size(text, "vocab_size", vocab)?;
         let context = fields.size(text, "max_position_embeddings", context)?;
         let layers = fields.size(text, "num_hidden_layers", 12)?;
-        let (projection, out, bias, pooling) = match family {
-            Family::Clip => {
-                let pooling = match fields.size(text, "eos_token_id", 49407)? {
-                    OLD_END => Pooling::Largest,
-                    end => Pooling::First(end as u32),
-                };
-                let out = fields.size(config, "projection_dim", 512)?;
-                ("text_projection", out, false, pooling)
-            }
-            _ => {
-                let out = fields.size(text, "projection_size", width)?;
-                ("text_model.head", out, true, Pooling::Last)
-            }
+        let (projection, out, pooling) = if family == Family::Clip {
+            let pooling = match fields.size(text, "eos_token_id", 49407)? {
+                OLD_END => Pooling::Largest,
+                end => Pooling::First(end as u32),
+            };
+            ("text_projection", fields.size(config, "projection_dim", 512)?, pooling)
+        } else {
+            let out = fields.size(text, "projection_size", width)?;
+            ("text_model.head", out, Pooling::Last)
         };
         let tokenizer = PhraseTokenizer::read(folder, family, context, vocab)?;
         let embeddings = |name: &str, count| {
@@ -114,7 +110,7 @@ impl TextTower {
             position_embedding: embeddings("position_embedding", context)?,
             layers: (0..layers).map(layer).collect::<Result<_, _>>()?,
             final_layer_norm: LayerNorm::read(weights, norm, width, sizes.eps)?,
-            projection: Linear::read(weights, projection, (width, out), bias)?,
+            projection: Linear::read(weights, projection, (width, out), family != Family::Clip)?,
             pooling,
         })
     }

@@ -10,8 +10,8 @@ use std::path::Path;
 use serde_json::{Map, Value};
 use tokenizers::Tokenizer;
 
-use super::super::config::{Family, read_object};
-use super::super::error::EncoderError;
+use crate::encoder::config::{Family, read_object};
+use crate::encoder::error::EncoderError;
 
 /// A model's tokenizer with the model's context.
 #[derive(Debug)]

@@ -2,13 +2,13 @@
 //!
 //! Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision",
 //! section 3.1.4: each label is put into several prompts; its vector is the mean of their unit
-//! vectors, made a unit vector again (open_clip's `zero_shot_classifier.py`).
+//! vectors, made a unit vector again (`open_clip`'s `zero_shot_classifier.py`).
 
 use std::sync::PoisonError;
 
-use super::super::error::EncoderError;
 use super::embedding::Embedding;
 use super::{DualEncoder, EncodedImage, Readout, sigmoid};
+use crate::encoder::error::EncoderError;
 
 /// The prompts of a label, which takes the place of `{}`.
 pub const TEMPLATES: [&str; 4] = [
