@@ -218,7 +218,7 @@ impl Settings<'_> {
                 }
             }
             // A crop of the same size takes nothing away.
-            (None, Some(size)) if size == (wanted, wanted) => Ok(Sizing::Squash(filter)),
+            (None, Some(both)) if both == (wanted, wanted) => Ok(Sizing::Squash(filter)),
             (None, None) if given.is_none() && cropped => Ok(Sizing::Crop(side, filter)),
             (None, None) if given.is_none() => Ok(Sizing::Squash(filter)),
             _ => Err(self.unsupported("its preprocessor does not give the size of its tower")),

@@ -1,7 +1,7 @@
 //! Attention rollout, and what each patch receives.
 //!
 //! Abnar & Zuidema 2020, "Quantifying Attention Flow in Transformers", section 3; reference code
-//! samiraabnar/attention_flow `attention_graph_util.py` (`compute_joint_attention`): each layer's
+//! `attention_graph_util.py` (`compute_joint_attention`) of `samiraabnar/attention_flow`: each layer's
 //! attention is averaged over its heads, the identity is added for the residual connection, rows
 //! are normalised, and the layers are multiplied, later ones on the left. Only one row of the
 //! product is wanted, so it is carried as a vector from the last layer to the first.
@@ -35,14 +35,18 @@ impl LayerAttention {
                     *sum += value;
                 }
             }
-            received.iter_mut().for_each(|sum| *sum /= queries as f32);
+            for sum in received {
+                *sum /= queries as f32;
+            }
         }
-        mean.iter_mut().for_each(|sum| *sum /= heads as f32);
+        for sum in &mut mean {
+            *sum /= heads as f32;
+        }
         Ok(Self { mean, received })
     }
 }
 
-/// start · Â_L · … · Â_1 with Â = rownorm(A + I).
+/// `start · Â_L · … · Â_1` with `Â = rownorm(A + I)`.
 ///
 /// `start` has one weight a token, and `layers` hold each layer's head-averaged attention,
 /// tokens × tokens row by row, first layer first. Where `start` and every row sum to 1, so does

@@ -51,11 +51,11 @@ pub struct States {
 #[derive(Debug, Clone)]
 struct Embeddings {
     /// The convolution, whose step is its kernel's size, as a linear map.
-    patch_embedding: Linear,
+    patch: Linear,
     /// `[patches, width]`.
-    position_embedding: Tensor,
+    position: Tensor,
     /// CLIP's class embedding with its position, `[1, width]`.
-    class_embedding: Option<Tensor>,
+    class: Option<Tensor>,
 }
 
 /// A vision tower read from a model's folder.
@@ -295,7 +295,7 @@ impl Embeddings {
         // grid through up to 106 patches a side, which is above `ATTENTION_LIMIT`.
         let positions =
             weights.get(&name("position_embedding.weight"), &[config.tokens(), width])?;
-        let class_embedding = is_clip
+        let class = is_clip
             .then(|| {
                 let class = weights.get(&name("class_embedding"), &[width])?;
                 Ok::<_, EncoderError>((class.unsqueeze(0)? + positions.narrow(0, 0, 1)?)?)
@@ -303,9 +303,9 @@ impl Embeddings {
             .transpose()?;
         let patches = config.tokens() - config.class_tokens();
         Ok(Self {
-            patch_embedding: Linear { weight, bias },
-            position_embedding: positions.narrow(0, config.class_tokens(), patches)?,
-            class_embedding,
+            patch: Linear { weight, bias },
+            position: positions.narrow(0, config.class_tokens(), patches)?,
+            class,
         })
     }
 
@@ -320,8 +320,8 @@ impl Embeddings {
             }
         }
         let patches = Tensor::from_vec(patches, (side * side, 3 * patch * patch), &Device::Cpu)?;
-        let tokens = (self.patch_embedding.forward(&patches)? + &self.position_embedding)?;
-        match &self.class_embedding {
+        let tokens = (self.patch.forward(&patches)? + &self.position)?;
+        match &self.class {
             Some(class) => Ok(Tensor::cat(&[class, &tokens], 0)?),
             None => Ok(tokens),
         }
