@@ -174,13 +174,13 @@ impl VisionConfig {
 }
 
 /// Reads sizes and says which file a wrong one is in.
-struct Fields<'a> {
-    file: &'a Path,
-    folder: &'a Path,
+pub(super) struct Fields<'a> {
+    pub(super) file: &'a Path,
+    pub(super) folder: &'a Path,
 }
 
 impl Fields<'_> {
-    fn size(
+    pub(super) fn size(
         &self,
         part: &Map<String, Value>,
         name: &str,

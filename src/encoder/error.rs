@@ -56,6 +56,28 @@ pub enum EncoderError {
         /// Bytes allowed.
         limit: u64,
     },
+    /// The model does not compare pictures with phrases.
+    #[error(
+        "{}: a model of type {kind:?} does not compare pictures with phrases: choose a CLIP or \
+         SigLIP folder", folder.display()
+    )]
+    NotDual {
+        /// The model's folder.
+        folder: PathBuf,
+        /// The `model_type` it gives.
+        kind: String,
+    },
+    /// There is nothing to look for.
+    #[error("the phrase is empty: type what to look for in the picture")]
+    EmptyPhrase,
+    /// The way of making phrase maps belongs to models of another kind.
+    #[error("{method} does not work with {name}: choose another kind of map")]
+    Method {
+        /// The way's name.
+        method: &'static str,
+        /// The model's name.
+        name: String,
+    },
     /// candle refused, or a value came out that is no number.
     #[error("the vision encoder could not run ({0}): choose another model")]
     Compute(String),

@@ -132,7 +132,7 @@ fn erf(x: f32) -> f32 {
 
 /// Layer norm over the width, with weight and bias.
 #[derive(Debug, Clone)]
-pub struct LayerNorm(candle_nn::LayerNorm);
+pub struct LayerNorm(pub(super) candle_nn::LayerNorm);
 
 impl LayerNorm {
     /// Reads `{name}.weight` and `{name}.bias`.
@@ -156,9 +156,12 @@ impl LayerNorm {
 /// fc2(activation(fc1(x))).
 #[derive(Debug, Clone)]
 pub struct Mlp {
-    fc1: Linear,
-    fc2: Linear,
-    activation: Activation,
+    /// To the inner width.
+    pub fc1: Linear,
+    /// Back.
+    pub fc2: Linear,
+    /// The nonlinearity between them.
+    pub activation: Activation,
 }
 
 impl Mlp {

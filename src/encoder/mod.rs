@@ -13,9 +13,11 @@
 //! | [`layers`], [`head`], [`connector`] | the parts of a tower |
 //! | [`tower`] | the towers: Idefics3, `SigLIP`, CLIP |
 //! | [`rollout`] | attention through all layers |
+//! | [`dual`] | CLIP and `SigLIP` with their text towers: phrase maps, zero-shot labels |
 
 pub mod config;
 pub mod connector;
+pub mod dual;
 mod error;
 pub mod head;
 pub mod layers;
