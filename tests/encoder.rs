@@ -260,7 +260,7 @@ fn our_features_lead_to_the_golden_answers_token_by_token() {
 /// Ranks from 0, equal values sharing the mean of theirs.
 fn ranks(values: &[f32]) -> Vec<f64> {
     let below = |value: f32| values.iter().filter(|other| **other < value).count();
-    let equal = |value: f32| values.iter().filter(|other| **other == value).count();
+    let equal = |value: f32| values.iter().filter(|other| other.total_cmp(&value).is_eq()).count();
     values.iter().map(|v| below(*v) as f64 + (equal(*v) as f64 - 1.0) / 2.0).collect()
 }
 
