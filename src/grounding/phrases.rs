@@ -121,16 +121,17 @@ impl Context<'_> {
             // "one of them", "the red one".
             Class::Number if token.word == "one" && !self.noun_follows() => Role::Break,
             Class::Number => Role::Number,
-            Class::Adjective => Role::Modifier,
+            Class::Adjective | Class::Possessive => Role::Modifier,
             Class::Colour if self.bare_after_copula() && !self.noun_follows() => Role::Modifier,
-            Class::Noun | Class::Possessive | Class::Colour => Role::Noun,
+            Class::Noun | Class::Colour => Role::Noun,
             Class::Base | Class::Third => self.verb_or_noun(token.class == Class::Third),
-            Class::Past => Role::Verb,
+            Class::Verb => Role::Verb,
             Class::Gerund => self.gerund(),
             Class::Participle => self.participle(),
             Class::Adverb => Role::Adverb,
             Class::Preposition => Role::Preposition,
             Class::And => Role::And,
+            Class::Auxiliary if token.word == "can" && self.is_tin() => Role::Noun,
             Class::Copula => Role::Copula,
             Class::Auxiliary | Class::Other => Role::Break,
         }
@@ -188,6 +189,21 @@ impl Context<'_> {
         Role::Determiner
     }
 
+    /// Whether "can" is a thing: "a metal can on a shelf".
+    fn is_tin(&self) -> bool {
+        let inside = [Role::Determiner, Role::Modifier, Role::Number, Role::Noun];
+        let helps = [
+            Class::Verb,
+            Class::Base,
+            Class::Copula,
+            Class::Auxiliary,
+            Class::Adverb,
+            Class::Other,
+        ];
+        self.before().is_some_and(|role| inside.contains(&role))
+            && !self.after().is_some_and(|next| helps.contains(&next.class))
+    }
+
     fn number_follows(&self) -> bool {
         self.after().is_some_and(|next| next.class == Class::Number)
     }
@@ -220,7 +236,12 @@ impl Context<'_> {
                 Role::Noun | Role::Modifier | Role::Number | Role::Determiner | Role::Adverb
             )
         };
-        let and = (0..head).rev().find(|at| !phrase(at));
+        // "A black and white cat" is one.
+        let inner = |at: &usize| {
+            self.roles[*at] == Role::And
+                && (self.roles[*at - 1], self.roles[*at + 1]) == (Role::Modifier, Role::Modifier)
+        };
+        let and = (0..head).rev().find(|at| !phrase(at) && !(*at > 0 && inner(at)));
         lexicon::is_plural(&self.tokens[head].word)
             || and.is_some_and(|at| self.roles[at] == Role::And)
     }
@@ -242,6 +263,14 @@ impl Context<'_> {
     }
 
     fn participle(&self) -> Role {
+        let word = &self.tokens[self.at].word;
+        if self.before() == Some(Role::Noun)
+            && self.noun_follows()
+            && lexicon::closes_compound(word)
+        {
+            // "a snow covered mountain"
+            return Role::Noun;
+        }
         let inside = matches!(
             self.before(),
             Some(Role::Determiner | Role::Modifier | Role::Number | Role::Preposition | Role::And)
@@ -288,8 +317,10 @@ impl Builder<'_> {
                 self.open.push(at);
             }
             Role::Noun => self.open.push(at),
-            // "a very large dog", "a black and white cat"
-            Role::Adverb if !self.open.is_empty() && !complete && joined => self.open.push(at),
+            // "a very large dog", "brightly lit streets"
+            Role::Adverb if !complete && joined && (next(Role::Modifier) || next(Role::Adverb)) => {
+                self.open.push(at);
+            }
             Role::And if listed_before(&self.open, roles) && !complete && joined => {
                 if next(Role::Modifier) {
                     self.open.push(at);
