@@ -220,7 +220,6 @@ pub fn class(word: &str) -> Class {
             "s" if matches!(class(stem), Class::Noun | Class::Possessive | Class::Gerund) => {
                 Class::Possessive
             }
-            "t" => Class::Auxiliary,
             // "it's", "that's", "there's": what follows is said of the subject.
             "s" | "re" | "m" => Class::Copula,
             _ => Class::Auxiliary,
