@@ -149,7 +149,7 @@ mod tests {
     /// A white square in the lower right quarter, on black.
     fn picture() -> RgbImage {
         RgbImage::from_fn(64, 64, |x, y| {
-            let inside = (44..52).contains(&x) && (44..52).contains(&y);
+            let inside = (50..58).contains(&x) && (50..58).contains(&y);
             if inside { Rgb([255; 3]) } else { Rgb([0; 3]) }
         })
     }
@@ -175,7 +175,7 @@ mod tests {
             let causal = check.state(true).unwrap();
             let values = causal.map.values();
             let peak = (0..GRID * GRID).max_by(|a, b| values[*a].total_cmp(&values[*b])).unwrap();
-            assert!([5, 6].contains(&(peak / GRID)) && [5, 6].contains(&(peak % GRID)), "{peak}");
+            assert!(peak / GRID >= 6 && peak % GRID >= 6, "{peak}");
             assert_eq!((causal.done, total, causal.running), (1 + 9 + 16 + 6 + 24, 56, false));
             assert!(causal.greatest > causal.random.unwrap());
             assert_eq!(causal.map.area(), shown);

@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     fn picture() -> RgbImage {
-        RgbImage::from_fn(64, 64, |x, y| Rgb([(x * 3) as u8, (y * 3) as u8, 40]))
+        RgbImage::from_fn(64, 64, |x, y| Rgb([(x * 3) as u8, (y % 2 * 200) as u8, 40]))
     }
 
     fn changed(a: &RgbImage, b: &RgbImage) -> usize {
