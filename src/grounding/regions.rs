@@ -68,11 +68,11 @@ impl Evidence {
 }
 
 /// The box around the peak of a map: the cells joined to it, side to side, that reach [`SHARE`] of
-/// the map's range. `None` where the map is flat or `strength` below [`MIN_STRENGTH`].
+/// the map's range. `None` where the map is flat.
+///
+/// Whether `strength`, from 0 to 1, is enough to speak of a place at all is for the caller to say.
 pub fn locate(map: &Heatmap, strength: f32) -> Option<Place> {
-    // Asked this way round, NaN has no place either.
-    let strong = strength >= MIN_STRENGTH;
-    if !strong || map.is_flat() {
+    if map.is_flat() {
         return None;
     }
     let stats = map.stats();
@@ -144,11 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn flat_and_weak_maps_have_no_place() {
-        let map = Heatmap::new(1, 2, vec![0.0, 1.0]).unwrap();
-        assert!(locate(&map, MIN_STRENGTH).is_some());
-        assert_eq!(locate(&map, MIN_STRENGTH - 0.01), None);
-        assert_eq!(locate(&map, f32::NAN), None);
+    fn flat_maps_have_no_place() {
         assert_eq!(place(1, 2, &[1.0, 1.1]), None);
         assert_eq!(place(1, 1, &[0.0]), None);
     }
