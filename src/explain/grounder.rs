@@ -114,6 +114,8 @@ fn settle(phrase: &mut Phrase, sight: &Sight, tokens: &Range<usize>) {
     phrase.map = map;
     // The part of the phrase's probability that the window alone brings: 1 - p0 / p.
     let strength = 1.0 - (-support.window).exp();
-    phrase.place =
-        (support.window >= LEAST_SUPPORT).then(|| locate(&phrase.map, strength)).flatten();
+    phrase.place = (support.window >= LEAST_SUPPORT)
+        .then(|| locate(&phrase.map, strength))
+        .flatten()
+        .map(|place| Place { region: sight.windows(place.region), ..place });
 }
