@@ -165,6 +165,20 @@ impl Region {
         PixelBox { x, y, width, height }
     }
 
+    /// [`Region::context`] as a region of its own.
+    #[must_use]
+    pub fn surroundings(&self, width: u32, height: u32) -> Self {
+        let PixelBox { x, y, width: w, height: h } = self.context(width, height);
+        let (full_width, full_height) = (width.max(1) as f32, height.max(1) as f32);
+        let (x, y) = (x as f32 / full_width, y as f32 / full_height);
+        Self {
+            x,
+            y,
+            width: (w as f32 / full_width).min(1.0 - x),
+            height: (h as f32 / full_height).min(1.0 - y),
+        }
+    }
+
     /// The picture of the region that the model sees: [`Region::context`], enlarged with its
     /// aspect kept where the longer side is below [`MIN_CROP`].
     pub fn crop(&self, pixels: &RgbImage) -> RgbImage {

@@ -238,7 +238,10 @@ impl App {
             EngineEvent::Token(_, token) => self.token(request, &token),
             EngineEvent::Done(_, answer) => self.done(request, &answer),
             EngineEvent::Failed(_, error) => self.failed(request, &error),
-            EngineEvent::Loading(..) | EngineEvent::Ready(..) | EngineEvent::Unloaded(_) => {}
+            EngineEvent::Loading(..)
+            | EngineEvent::Ready(..)
+            | EngineEvent::Scored(..)
+            | EngineEvent::Unloaded(_) => {}
         }
     }
 

@@ -138,14 +138,15 @@ impl Running {
 
 /// Turns tokens into text as they come, holding back characters that are not yet complete.
 #[derive(Default)]
-struct TextStream {
+pub struct TextStream {
     ids: Vec<u32>,
     prefix: String,
     prefix_index: usize,
 }
 
 impl TextStream {
-    fn push(&mut self, tokenizer: &Tokenizer, id: u32) -> String {
+    /// The text that `id` completes.
+    pub fn push(&mut self, tokenizer: &Tokenizer, id: u32) -> String {
         let Self { ids, prefix, prefix_index } = self;
         // The one error there is speaks of a decoder that takes text back; ours does not.
         step_decode_stream(tokenizer, id, true, ids, prefix, prefix_index)

@@ -17,6 +17,10 @@ pub enum EngineCommand {
     Load(RequestId, Box<LoadRequest>),
     /// Ask a question, in place of one that is being answered.
     Ask(RequestId, Box<Question>),
+    /// Read an answer back, when nothing else is to be done.
+    Score(RequestId, Box<ScoreRequest>),
+    /// Forget readings that wait.
+    ForgetScores,
     /// Stop the answer being given.
     Stop,
     /// Let go of the model and its memory.
@@ -122,6 +126,17 @@ impl Question {
         }
         Ok(())
     }
+}
+
+/// An answer to be read back: how each of its tokens follows from what the model was shown.
+#[derive(Debug, Clone)]
+pub struct ScoreRequest {
+    /// The conversation up to the question.
+    pub question: Question,
+    /// The answer, given in the model's place.
+    pub answer: String,
+    /// Its tokens as they were sampled; empty where the model did not say it.
+    pub sampled: Vec<u32>,
 }
 
 /// One turn of the conversation.

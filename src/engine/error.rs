@@ -36,6 +36,17 @@ pub enum EngineError {
     /// mistral.rs panicked; the model is loaded again for the next question.
     #[error("the engine failed and was restarted ({0}): ask again")]
     Crashed(String),
+    /// A reading that came too late.
+    #[error("something newer was asked meanwhile")]
+    Superseded,
+    /// An answer without words has no maps.
+    #[error("there is no answer to look into: ask first")]
+    EmptyAnswer,
+    /// The kind of model is one whose picture tokens are not understood here.
+    #[error(
+        "{0} does not tell which part of the picture its words come from: use a model of the SmolVLM kind"
+    )]
+    NoMaps(String),
     /// Another load or an unload took this load's place.
     #[error("another model was chosen meanwhile")]
     Replaced,

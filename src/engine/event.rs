@@ -1,11 +1,14 @@
 //! What the engine says.
 
+use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::command::{RequestId, Weights};
 use super::error::EngineError;
+use crate::grounding::TokenLogits;
 use crate::model_store::Step;
 
 /// Something happened to a request.
@@ -19,6 +22,8 @@ pub enum EngineEvent {
     Token(RequestId, Token),
     /// The answer is complete, or was stopped.
     Done(RequestId, Box<Answer>),
+    /// An answer was read back.
+    Scored(RequestId, Box<Scores>),
     /// The request came to nothing. The engine goes on.
     Failed(RequestId, EngineError),
     /// The model was let go.
@@ -34,6 +39,7 @@ impl EngineEvent {
             | Self::Ready(request, _)
             | Self::Token(request, _)
             | Self::Done(request, _)
+            | Self::Scored(request, _)
             | Self::Failed(request, _)
             | Self::Unloaded(request) => *request,
         }
@@ -64,6 +70,10 @@ pub struct ModelInfo {
     pub context: usize,
     /// Tokens that one picture takes, where the model has one number for it.
     pub picture_tokens: Option<usize>,
+    /// Side of the square in pixels that its encoder is shown, where it has one.
+    pub image_side: Option<u32>,
+    /// The folder its files were read from.
+    pub folder: PathBuf,
     /// From the command to now.
     pub load_time: Duration,
 }
@@ -106,6 +116,26 @@ pub struct Answer {
     pub usage: Usage,
     /// How long it took.
     pub timings: Timings,
+}
+
+/// An answer read back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scores {
+    /// Raw logits at every position, of the tokens of prompt and answer.
+    pub logits: TokenLogits,
+    /// The answer's tokens with their places in its text.
+    pub pieces: Vec<Piece>,
+    /// Seconds from the start of the reading to its end.
+    pub took: f64,
+}
+
+/// A token of an answer with its place in the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Its number in the vocabulary.
+    pub id: u32,
+    /// The bytes of the answer's text that it completes; none where a character needs more.
+    pub bytes: Range<usize>,
 }
 
 /// Tokens counted.

@@ -89,7 +89,7 @@ fn load(request: LoadRequest, report: &dyn Fn(LoadProgress)) -> Result<Loaded, E
         })
         .map_err(|error| EngineError::Load(one_line(&error)))?;
     let category = model.config().map_err(|error| EngineError::Load(error.to_string()))?.category;
-    let Prepared { name, revision, mut facts, .. } = prepared;
+    let Prepared { name, revision, folder: prepared_folder, mut facts } = prepared;
     facts.eos_tokens.extend(eos_tokens);
     let info = ModelInfo {
         name,
@@ -101,6 +101,11 @@ fn load(request: LoadRequest, report: &dyn Fn(LoadProgress)) -> Result<Loaded, E
             Architecture::Idefics3 { image_tokens, .. } => Some(image_tokens),
             Architecture::Other(_) => None,
         },
+        image_side: match facts.architecture {
+            Architecture::Idefics3 { image_side, .. } => Some(image_side),
+            Architecture::Other(_) => None,
+        },
+        folder: prepared_folder,
         load_time: started.elapsed(),
     };
     Ok(Loaded { _model: model, requests, category, _pool: pool, tokenizer, facts, info, request })

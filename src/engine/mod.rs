@@ -18,6 +18,7 @@ mod load;
 mod memory;
 mod prompt;
 mod sampler;
+mod score;
 mod worker;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,10 +29,14 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use command::EngineCommand;
 pub use command::{
-    AnswerOptions, DeviceChoice, LoadRequest, Picture, Question, RequestId, Role, Turn, Weights,
+    AnswerOptions, DeviceChoice, LoadRequest, Picture, Question, RequestId, Role, ScoreRequest,
+    Turn, Weights,
 };
 pub use error::EngineError;
-pub use event::{Answer, EngineEvent, Finish, LoadProgress, ModelInfo, Timings, Token, Usage};
+pub use event::{
+    Answer, EngineEvent, Finish, LoadProgress, ModelInfo, Piece, Scores, Timings, Token, Usage,
+};
+pub use prompt::encoder_input;
 
 /// Commands that may wait for the worker.
 const COMMANDS: usize = 32;
@@ -83,6 +88,24 @@ impl Engine {
     /// [`EngineError::Busy`] or [`EngineError::Unreachable`].
     pub fn ask(&self, question: Question) -> Result<RequestId, EngineError> {
         self.send(|request| EngineCommand::Ask(request, Box::new(question)))
+    }
+
+    /// Reads an answer back by one prefill, after what is under way: [`EngineEvent::Scored`] or
+    /// [`EngineEvent::Failed`]. A question that is asked meanwhile takes the place of readings that
+    /// have not begun; one that has begun cannot be interrupted, and the question waits for it.
+    ///
+    /// # Errors
+    /// [`EngineError::Busy`] or [`EngineError::Unreachable`].
+    pub fn score(&self, wanted: ScoreRequest) -> Result<RequestId, EngineError> {
+        self.send(|request| EngineCommand::Score(request, Box::new(wanted)))
+    }
+
+    /// Forgets the readings that have not begun: each fails as [`EngineError::Superseded`].
+    ///
+    /// # Errors
+    /// [`EngineError::Busy`] or [`EngineError::Unreachable`].
+    pub fn forget_scores(&self) -> Result<(), EngineError> {
+        self.send(|_| EngineCommand::ForgetScores).map(|_| ())
     }
 
     /// Stops the answer under way; its [`EngineEvent::Done`] comes at once.
@@ -143,6 +166,16 @@ pub trait Answering {
     /// # Errors
     /// As there.
     fn ask(&self, question: Question) -> Result<RequestId, EngineError>;
+    /// See [`Engine::score`].
+    ///
+    /// # Errors
+    /// As there.
+    fn score(&self, wanted: ScoreRequest) -> Result<RequestId, EngineError>;
+    /// See [`Engine::forget_scores`].
+    ///
+    /// # Errors
+    /// As there.
+    fn forget_scores(&self) -> Result<(), EngineError>;
     /// See [`Engine::stop`].
     ///
     /// # Errors
@@ -159,6 +192,14 @@ impl Answering for Engine {
 
     fn ask(&self, question: Question) -> Result<RequestId, EngineError> {
         self.ask(question)
+    }
+
+    fn score(&self, wanted: ScoreRequest) -> Result<RequestId, EngineError> {
+        self.score(wanted)
+    }
+
+    fn forget_scores(&self) -> Result<(), EngineError> {
+        self.forget_scores()
     }
 
     fn stop(&self) -> Result<(), EngineError> {

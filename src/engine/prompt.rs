@@ -8,7 +8,7 @@ use tokenizers::Tokenizer;
 use super::command::{Picture, Question, Role, Turn};
 use super::error::EngineError;
 use crate::model_store::{Architecture, ModelFacts};
-use crate::region::PixelBox;
+use crate::region::{PixelBox, Region};
 
 /// Tokens a chat template may add around one turn.
 const TEMPLATE_TOKENS: usize = 16;
@@ -30,6 +30,8 @@ pub struct Prompt {
     pub dropped_turns: usize,
     /// The longest answer there is room for.
     pub max_tokens: usize,
+    /// Tokens of the prompt, at the most.
+    pub used: usize,
 }
 
 /// Builds the prompt for `question`.
@@ -62,7 +64,28 @@ pub fn build(
             Role::User => messages.add_image_message(TextMessageRole::User, turn.text, pictures),
         };
     }
-    Ok(Prompt { messages, dropped_turns, max_tokens: question.options.max_tokens.min(room) })
+    Ok(Prompt { messages, dropped_turns, max_tokens: question.options.max_tokens.min(room), used })
+}
+
+/// Builds the prompt for `question` with `answer` given in the model's place, and the answer's text
+/// as the model is shown it.
+pub fn build_with_answer(
+    question: &Question,
+    answer: &str,
+    facts: &ModelFacts,
+    tokenizer: &Tokenizer,
+) -> Result<(Prompt, String), EngineError> {
+    let text = neutralise(answer.trim(), &special_texts(tokenizer));
+    let mut prompt = build(question, facts, tokenizer)?;
+    let turn = Turn { role: Role::Assistant, text, pictures: Vec::new() };
+    let tokens = cost(&turn, facts, tokenizer);
+    let room = facts.max_positions.saturating_sub(prompt.used);
+    if tokens > room {
+        let tokens = prompt.used + tokens;
+        return Err(EngineError::TooLong { tokens, limit: facts.max_positions });
+    }
+    prompt.messages = prompt.messages.add_message(TextMessageRole::Assistant, turn.text.clone());
+    Ok((prompt, turn.text))
 }
 
 /// Drops turns from the front until the rest fits, and says how many went.
@@ -130,6 +153,16 @@ fn neutralise(text: &str, specials: &[String]) -> String {
         text = text.replace(special, &broken);
     }
     text
+}
+
+/// The square of `side` × `side` pixels that an encoder of the Idefics3 kind is shown of `picture`,
+/// and the part of the frame that it covers.
+#[must_use]
+pub fn encoder_input(picture: &Picture, side: u32) -> (RgbImage, Region) {
+    let square = Architecture::Idefics3 { image_side: side, image_tokens: 0, image_token: 0 };
+    let (width, height) = picture.frame.pixels.dimensions();
+    let area = picture.region.map_or(Region::WHOLE, |region| region.surroundings(width, height));
+    (prepare(picture, &square).into_rgb8(), area)
 }
 
 /// The pixels that the encoder is given for `picture`.
@@ -205,7 +238,6 @@ mod tests {
     use super::super::command::AnswerOptions;
     use super::*;
     use crate::frame::{Frame, Source};
-    use crate::region::Region;
 
     fn tokenizer() -> Tokenizer {
         let file =
@@ -214,7 +246,8 @@ mod tests {
     }
 
     fn facts(max_positions: usize) -> ModelFacts {
-        let architecture = Architecture::Idefics3 { image_side: 224, image_tokens: 64 };
+        let architecture =
+            Architecture::Idefics3 { image_side: 224, image_tokens: 64, image_token: 3 };
         ModelFacts { architecture, max_positions, eos_tokens: vec![2] }
     }
 

@@ -154,7 +154,7 @@ fn pick(logits: &[f32], temperature: f64, random: &mut StdRng) -> Result<u32> {
 }
 
 /// ln softmax(logits)\[id\], summed in f64 after taking out the largest logit.
-fn log_probability(logits: &[f32], id: u32) -> f32 {
+pub fn log_probability(logits: &[f32], id: u32) -> f32 {
     let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|logit| f64::from((logit - top).exp())).sum();
     (f64::from(logits[id as usize] - top) - sum.ln()) as f32

@@ -2,8 +2,10 @@
 //!
 //! One model, one load and one answer at a time. An answer that is stopped or replaced is let go
 //! of at once; where mistral.rs is still busy with its prompt, which it cannot interrupt, the
-//! next question waits for that inside mistral.rs.
+//! next question waits for that inside mistral.rs. An answer is read back only when no other is
+//! given or asked for: mistral.rs takes no request of the one kind beside one of the other.
 
+use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -13,16 +15,19 @@ use mistralrs::core::Response;
 use tokio::sync::{mpsc, oneshot};
 
 use super::answer::Running;
-use super::command::{EngineCommand, LoadRequest, Question, RequestId};
+use super::command::{EngineCommand, LoadRequest, Question, RequestId, ScoreRequest};
 use super::error::EngineError;
 use super::event::{Answer, EngineEvent, Finish, LoadProgress, Timings, Usage};
 use super::load::{self, Loaded};
 use super::memory;
 use super::sampler::SampledToken;
+use super::score::Scoring;
 use crate::panics;
 
 /// Pause before what is waited for is looked at again.
 const PAUSE: Duration = Duration::from_millis(2);
+/// Readings that may wait; each holds pictures.
+const SCORES: usize = 8;
 /// Longest wait for mistral.rs to drop a model; it may be busy with a long prompt.
 const UNLOAD_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -39,6 +44,10 @@ pub struct Worker<W> {
     /// A question that came while its model was on the way, or mistral.rs still busy.
     waiting: Option<(RequestId, Box<Question>)>,
     running: Option<Running>,
+    /// Answers to be read back when nothing else is to be done.
+    to_score: VecDeque<(RequestId, Box<ScoreRequest>)>,
+    /// The one that is being read.
+    scoring: Option<Scoring>,
     /// An answer that is over for the user, until mistral.rs has put it down too: two requests
     /// inside it would be computed together.
     ending: Option<Ending>,
@@ -74,6 +83,7 @@ enum Wake {
     Sampled(SampledToken),
     Response(Option<Response>),
     Ended { failed: bool },
+    Score(Option<Response>),
 }
 
 impl<W: Fn()> Worker<W> {
@@ -87,6 +97,8 @@ impl<W: Fn()> Worker<W> {
             broken: None,
             waiting: None,
             running: None,
+            to_score: VecDeque::new(),
+            scoring: None,
             ending: None,
         }
     }
@@ -100,6 +112,7 @@ impl<W: Fn()> Worker<W> {
                 wake = next_of_load(&mut self.loading) => wake,
                 wake = next_of_answer(&mut self.running) => wake,
                 wake = end_of_answer(&mut self.ending) => wake,
+                wake = next_of_scoring(&mut self.scoring) => wake,
             };
             match wake {
                 Wake::Command(None | Some(EngineCommand::Shutdown)) => return,
@@ -116,6 +129,7 @@ impl<W: Fn()> Worker<W> {
                 Wake::Sampled(sampled) => self.sampled(sampled).await,
                 Wake::Response(response) => self.responded(response).await,
                 Wake::Ended { failed } => self.ended(failed).await,
+                Wake::Score(response) => self.scored(response).await,
             }
         }
     }
@@ -134,9 +148,19 @@ impl<W: Fn()> Worker<W> {
             }
             EngineCommand::Ask(request, question) => {
                 self.stop().await;
+                self.forget_scores().await;
                 self.waiting = Some((request, question));
-                self.ask_waiting().await;
+                self.go_on().await;
             }
+            EngineCommand::Score(request, wanted) => {
+                if self.to_score.len() < SCORES {
+                    self.to_score.push_back((request, wanted));
+                    self.go_on().await;
+                } else {
+                    self.send(EngineEvent::Failed(request, EngineError::Busy)).await;
+                }
+            }
+            EngineCommand::ForgetScores => self.forget_scores().await,
             EngineCommand::Stop => self.stop().await,
             EngineCommand::Unload(request) => {
                 self.stop().await;
@@ -171,6 +195,14 @@ impl<W: Fn()> Worker<W> {
     /// at once may be more than the machine has room for.
     async fn unload_model(&mut self) {
         self.ending = None;
+        self.forget_scores().await;
+        if let Some(mut scoring) = self.scoring.take() {
+            if !scoring.told {
+                self.send(EngineEvent::Failed(scoring.request, EngineError::Superseded)).await;
+            }
+            // mistral.rs must find someone to answer.
+            while scoring.responses.recv().await.is_some() {}
+        }
         let Some(model) = self.model.take() else { return };
         let tokenizer = Arc::downgrade(&model.tokenizer);
         drop(model);
@@ -204,7 +236,7 @@ impl<W: Fn()> Worker<W> {
                 if !silent {
                     self.send(EngineEvent::Ready(request, info)).await;
                 }
-                self.ask_waiting().await;
+                self.go_on().await;
             }
             Err(error) => {
                 if silent {
@@ -213,25 +245,120 @@ impl<W: Fn()> Worker<W> {
                 } else {
                     self.send(EngineEvent::Failed(request, error.clone())).await;
                 }
-                if let Some((request, _)) = self.waiting.take() {
-                    self.send(EngineEvent::Failed(request, error)).await;
+                let scores = std::mem::take(&mut self.to_score).into_iter();
+                let waiting = self.waiting.take().map(|(request, _)| request);
+                for request in waiting.into_iter().chain(scores.map(|(request, _)| request)) {
+                    self.send(EngineEvent::Failed(request, error.clone())).await;
                 }
             }
         }
     }
 
-    /// Asks the question that waits, if one does and nothing stands before it.
-    async fn ask_waiting(&mut self) {
-        if self.loading.is_some() || self.ending.is_some() {
+    /// Asks the question that waits, else reads the answer that waits, if nothing stands before
+    /// it.
+    async fn go_on(&mut self) {
+        if self.loading.is_some()
+            || self.ending.is_some()
+            || self.scoring.is_some()
+            || self.running.is_some()
+        {
             return;
         }
-        let Some((request, question)) = self.waiting.take() else { return };
+        let next = self.waiting.as_ref().map(|(request, _)| *request);
+        let Some(next) = next.or_else(|| self.to_score.front().map(|(request, _)| *request)) else {
+            return;
+        };
         if let Some(broken) = self.broken.take() {
-            self.start_load(request, broken, true);
-            self.waiting = Some((request, question));
-            return;
+            self.start_load(next, broken, true);
+        } else if let Some((request, question)) = self.waiting.take() {
+            self.ask(request, &question).await;
+        } else {
+            self.score_waiting().await;
         }
-        self.ask(request, &question).await;
+    }
+
+    /// Begins to read the first answer that waits.
+    async fn score_waiting(&mut self) {
+        while let Some((request, wanted)) = self.to_score.pop_front() {
+            panics::forget();
+            let begun = match &self.model {
+                Some(model) => panics::guard(|| Scoring::begin(model, request, *wanted))
+                    .unwrap_or_else(|reason| Err(EngineError::Answer(reason))),
+                None => Err(EngineError::NoModel),
+            };
+            match begun {
+                Ok(scoring) => {
+                    self.scoring = Some(scoring);
+                    return;
+                }
+                Err(error) => {
+                    let crashed = matches!(error, EngineError::Crashed(_));
+                    self.send(EngineEvent::Failed(request, error)).await;
+                    if crashed {
+                        return self.reload(request).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes what mistral.rs says of the answer that is being read, and goes on at its end.
+    async fn scored(&mut self, response: Option<Response>) {
+        let Some(scoring) = &mut self.scoring else { return };
+        let request = scoring.request;
+        let ended = response.is_none();
+        let result = match response {
+            Some(Response::Raw { .. }) if scoring.told => return,
+            Some(Response::Raw { logits_chunks, tokens }) => match &self.model {
+                Some(model) => panics::guard(|| scoring.read(model, &logits_chunks, tokens))
+                    .unwrap_or_else(|reason| Err(EngineError::Answer(reason))),
+                None => Err(EngineError::NoModel),
+            },
+            Some(Response::ValidationError(error)) => {
+                Err(EngineError::Answer(first_line(&error.to_string())))
+            }
+            Some(Response::InternalError(error)) => {
+                scoring.failed = true;
+                Err(EngineError::Answer(first_line(&error.to_string())))
+            }
+            Some(Response::ModelError(message, _)) => {
+                scoring.failed = true;
+                Err(EngineError::Answer(first_line(&message)))
+            }
+            Some(_) => return,
+            None => {
+                let crashed = self.model.as_ref().is_some_and(|model| model.requests.is_closed());
+                scoring.failed |= crashed || !scoring.told;
+                Err(EngineError::Crashed(panics::take_last()))
+            }
+        };
+        let (first, failed) = (!scoring.told, scoring.failed);
+        scoring.told = true;
+        if ended {
+            self.scoring = None;
+        }
+        if first {
+            let event = match result {
+                Ok(scores) => EngineEvent::Scored(request, Box::new(scores)),
+                Err(error) => EngineEvent::Failed(request, error),
+            };
+            self.send(event).await;
+        }
+        if ended && failed {
+            let load = self.model.as_ref().map(|broken| broken.request.clone());
+            self.unload_model().await;
+            self.broken = load;
+        }
+        if ended {
+            self.go_on().await;
+        }
+    }
+
+    /// Forgets the answers that wait to be read.
+    async fn forget_scores(&mut self) {
+        while let Some((request, _)) = self.to_score.pop_front() {
+            self.send(EngineEvent::Failed(request, EngineError::Superseded)).await;
+        }
     }
 
     async fn ask(&mut self, request: RequestId, question: &Question) {
@@ -288,7 +415,8 @@ impl<W: Fn()> Worker<W> {
                 // Refused before any pass was made: the model is as good as before.
                 let Some(Running { request, .. }) = self.running.take() else { return };
                 let error = EngineError::Answer(first_line(&error.to_string()));
-                return self.send(EngineEvent::Failed(request, error)).await;
+                self.send(EngineEvent::Failed(request, error)).await;
+                return self.go_on().await;
             }
             Some(Response::InternalError(error)) => {
                 EngineError::Answer(first_line(&error.to_string()))
@@ -312,7 +440,7 @@ impl<W: Fn()> Worker<W> {
             self.unload_model().await;
             self.broken = load;
         }
-        self.ask_waiting().await;
+        self.go_on().await;
     }
 
     /// Ends the answer or the question under way, if any, as stopped.
@@ -374,6 +502,13 @@ async fn next_of_answer(running: &mut Option<Running>) -> Wake {
         biased;
         Some(sampled) = running.sampled.recv() => Wake::Sampled(sampled),
         response = running.responses.recv() => Wake::Response(response),
+    }
+}
+
+async fn next_of_scoring(scoring: &mut Option<Scoring>) -> Wake {
+    match scoring {
+        Some(scoring) => Wake::Score(scoring.responses.recv().await),
+        None => pending().await,
     }
 }
 

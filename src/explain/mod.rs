@@ -1,8 +1,19 @@
 //! Why the model answered as it did: the maps of an answer, computed beside it and kept.
 
+mod check;
+mod occlusion;
+mod sight;
+mod told;
+
 use std::time::Duration;
 
+pub use crate::config::Fill;
 use crate::heatmap::Heatmap;
+use crate::region::Region;
+pub use check::Check;
+pub use occlusion::Curtain;
+pub use sight::{Sight, Support};
+pub use told::Told;
 
 /// Where the attention of the vision encoder went.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,16 +24,6 @@ pub struct EncoderMaps {
     pub heads: Vec<Vec<Heatmap>>,
     /// How long it took.
     pub took: Duration,
-}
-
-/// What a hidden region is filled with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Fill {
-    /// The picture itself, blurred until nothing can be told.
-    #[default]
-    Blur,
-    /// The mean colour of the picture.
-    Mean,
 }
 
 /// A causal check under way or ended.
@@ -38,6 +39,8 @@ pub struct Causal {
     pub total: usize,
     /// Whether it goes on.
     pub running: bool,
+    /// The area whose hiding made the answer fall most, once cells were hidden.
+    pub area: Option<Region>,
     /// The greatest fall, in nats.
     pub greatest: f32,
     /// The mean fall of random areas as large as the one of the greatest fall, in nats; `None`

@@ -1,9 +1,24 @@
 //! Grounding: which words and phrases of an answer belong to which part of the picture.
+//!
+//! [`ground`] does it all from one teacher-forced prefill ([`TokenLogits`]): the answer's words
+//! ([`words`]) get Token Activation Maps ([`tam`]), its noun phrases ([`phrases`]) their words' maps
+//! together, and a place in the picture ([`regions`]) where these are strong enough.
+
+mod error;
+mod ground;
+mod logits;
+pub mod phrases;
+pub mod regions;
+pub mod tam;
+pub mod words;
 
 use std::ops::Range;
 
 use crate::heatmap::Heatmap;
-use crate::region::Region;
+pub use error::GroundingError;
+pub use ground::{ground, word_maps};
+pub use logits::TokenLogits;
+pub use regions::{Evidence, Place};
 
 /// A word of an answer with its map.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,8 +27,15 @@ pub struct WordMap {
     pub bytes: Range<usize>,
     /// The word.
     pub text: String,
-    /// Where its features are in the picture (TAM).
+    /// Where its features are in the picture (TAM), filtered; from 0 to 1, where 1 is the strongest
+    /// of patches and earlier text.
     pub map: Heatmap,
+    /// The same in logits, before the filter.
+    pub raw: Heatmap,
+    /// How far the word's logit is above the mean of the other tokens' (not ReLU'd, in logits).
+    pub margin: Heatmap,
+    /// How much speaks for the word in the picture.
+    pub evidence: Evidence,
 }
 
 /// A noun phrase of an answer.
@@ -27,13 +49,6 @@ pub struct Phrase {
     pub map: Heatmap,
     /// Where it is in the picture; `None` where its map is too weak to say.
     pub place: Option<Place>,
-}
-
-/// A place in the picture that a phrase was found at.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Place {
-    /// The box, in fractions of the frame.
-    pub region: Region,
-    /// How strongly the phrase points there, from 0 to 1.
-    pub strength: f32,
+    /// How much speaks for it in the picture.
+    pub evidence: Evidence,
 }

@@ -58,6 +58,8 @@ pub enum Architecture {
         image_side: u32,
         /// Tokens the projector gives for one picture.
         image_tokens: usize,
+        /// The token that stands for each of them.
+        image_token: u32,
     },
     /// mistral.rs resizes as the model's own preprocessor says.
     Other(String),

@@ -9,7 +9,7 @@ use lorgnette::app::desktop::{Desktop, Wish};
 use lorgnette::capture::{CameraChoice, CameraDevice, CameraFeed, CameraState};
 use lorgnette::engine::{
     Answer, Answering, EngineError, EngineEvent, Finish, LoadRequest, ModelInfo, Question,
-    RequestId, Timings, Token, Usage, Weights,
+    RequestId, ScoreRequest, Timings, Token, Usage, Weights,
 };
 use lorgnette::frame::{Frame, Source};
 use lorgnette::speech::{SpeechError, Voice};
@@ -21,6 +21,8 @@ pub struct FakeEngine(Arc<Mutex<EngineInside>>);
 #[derive(Default)]
 pub struct EngineInside {
     pub asked: Vec<Question>,
+    /// Answers to be read back.
+    pub scored: Vec<(RequestId, ScoreRequest)>,
     pub loads: usize,
     pub stops: usize,
     /// The next load fails with this.
@@ -45,6 +47,8 @@ pub fn model() -> ModelInfo {
         device: "CPU",
         context: 2048,
         picture_tokens: Some(64),
+        image_side: Some(224),
+        folder: PathBuf::new(),
         load_time: Duration::from_millis(700),
     }
 }
@@ -134,6 +138,17 @@ impl Answering for FakeEngine {
             inside.end(Finish::End);
         }
         Ok(request)
+    }
+
+    fn score(&self, wanted: ScoreRequest) -> Result<RequestId, EngineError> {
+        let mut inside = self.inside();
+        let request = inside.number();
+        inside.scored.push((request, wanted));
+        Ok(request)
+    }
+
+    fn forget_scores(&self) -> Result<(), EngineError> {
+        Ok(())
     }
 
     fn stop(&self) -> Result<(), EngineError> {

@@ -74,6 +74,7 @@ pub struct Layout {
     scale_factor: usize,
     tied: bool,
     image_seq_len: usize,
+    image_token: u32,
 }
 
 struct Tower {
@@ -112,7 +113,6 @@ impl Layout {
                 return Err(ModelError::damaged(file, format!("{number} must be a number")));
             }
         }
-        size("/image_token_id")?;
         for name in ["/vision_config/hidden_act", "/text_config/hidden_act"] {
             if !config.pointer(name).is_some_and(Value::is_string) {
                 return Err(ModelError::damaged(file, format!("{name} must be a name")));
@@ -163,13 +163,16 @@ impl Layout {
             .pointer("/text_config/tie_word_embeddings")
             .and_then(Value::as_bool)
             .unwrap_or(false);
-        Ok(Self { vision, text, scale_factor, tied, image_seq_len })
+        let image_token = u32::try_from(size("/image_token_id")?)
+            .map_err(|_| ModelError::damaged(file, "image_token_id is no token"))?;
+        Ok(Self { vision, text, scale_factor, tied, image_seq_len, image_token })
     }
 
     pub fn architecture(&self) -> Architecture {
         Architecture::Idefics3 {
             image_side: u32::try_from(self.vision.image_size).unwrap_or(u32::MAX),
             image_tokens: self.image_seq_len,
+            image_token: self.image_token,
         }
     }
 

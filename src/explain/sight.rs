@@ -1,0 +1,149 @@
+//! Which part of the picture is enough for the model to say a phrase.
+//!
+//! All of the picture is hidden but one window at a time, and the answer is read back: where a
+//! phrase becomes probable again, there is what the model says it about. With the picture hidden
+//! altogether it is read back as well: what is probable even then was not seen.
+
+use std::ops::Range;
+
+use image::RgbImage;
+
+use super::occlusion::{Area, Curtain, GRID, sum};
+use crate::heatmap::Heatmap;
+
+/// Side of a window, in cells of the finest grid; windows lie half a window apart.
+const WINDOW: usize = 4;
+/// Cells a side of the map: as many as windows can tell apart.
+const CELLS: usize = GRID / (WINDOW / 2);
+
+/// What the model says of an answer while it sees one window at a time. It computes nothing itself:
+/// [`Sight::picture`] is what the model is to be shown next, [`Sight::take`] takes how probable
+/// each token of the answer was then.
+#[derive(Debug, Clone)]
+pub struct Sight {
+    curtain: Curtain,
+    windows: Vec<Area>,
+    /// ln p of each token about the whole picture.
+    open: Vec<f32>,
+    /// The same about nothing.
+    closed: Option<Vec<f32>>,
+    /// The same about each window.
+    seen: Vec<Vec<f32>>,
+}
+
+/// How a phrase depends on the picture, in nats.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Support {
+    /// How much more probable the whole picture makes the phrase than nothing does.
+    pub whole: f32,
+    /// The same of the best window.
+    pub window: f32,
+}
+
+impl Sight {
+    /// A look at what lies behind `curtain`; `open` is ln p of each token of the answer about all
+    /// of it.
+    pub fn new(curtain: Curtain, open: Vec<f32>) -> Self {
+        let windows = Area::squares(WINDOW, WINDOW / 2).collect();
+        Self { curtain, windows, open, closed: None, seen: Vec::new() }
+    }
+
+    /// The square that the model is to be shown next; `None` at the end.
+    pub fn picture(&self) -> Option<RgbImage> {
+        if self.closed.is_none() {
+            return Some(self.curtain.closed());
+        }
+        Some(self.curtain.only(*self.windows.get(self.seen.len())?))
+    }
+
+    /// Takes ln p of each token of the answer about the last picture.
+    pub fn take(&mut self, logprobs: &[f32]) {
+        match &self.closed {
+            None => self.closed = Some(logprobs.to_vec()),
+            Some(_) => self.seen.push(logprobs.to_vec()),
+        }
+    }
+
+    /// Whether every window was shown.
+    pub fn is_over(&self) -> bool {
+        self.seen.len() >= self.windows.len()
+    }
+
+    /// How the tokens in `tokens` depend on the picture; `None` before the end.
+    pub fn support(&self, tokens: &Range<usize>) -> Option<Support> {
+        let closed = sum(self.closed.as_ref()?, tokens);
+        let best = self.seen.iter().map(|seen| sum(seen, tokens)).max_by(f32::total_cmp)?;
+        let whole = sum(&self.open, tokens) - closed;
+        self.is_over().then_some(Support { whole, window: best - closed })
+    }
+
+    /// How much more probable a window makes the tokens in `tokens` than nothing does: for each
+    /// cell the mean over the windows around it, in nats.
+    pub fn map(&self, tokens: &Range<usize>) -> Option<Heatmap> {
+        let closed = sum(self.closed.as_ref()?, tokens);
+        let gains: Vec<(Area, f32)> = self
+            .windows
+            .iter()
+            .zip(&self.seen)
+            .map(|(area, seen)| (*area, sum(seen, tokens) - closed))
+            .collect();
+        let cell = GRID / CELLS;
+        let values = (0..CELLS * CELLS).map(|at| {
+            let (row, col) = (at / CELLS * cell, at % CELLS * cell);
+            let over = gains.iter().filter(|(area, _)| area.covers(row, col)).map(|(_, gain)| gain);
+            over.clone().sum::<f32>() / over.count().max(1) as f32
+        });
+        Heatmap::new(CELLS, CELLS, values.collect()).ok().map(|map| map.over(self.curtain.shown))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Rgb;
+
+    use super::*;
+    use crate::config::Fill;
+    use crate::region::Region;
+
+    /// A red square at the upper left, a blue one at the lower right.
+    fn picture() -> RgbImage {
+        RgbImage::from_fn(64, 64, |x, y| match (x, y) {
+            (4..12, 4..12) => Rgb([255, 0, 0]),
+            (50..58, 50..58) => Rgb([0, 0, 255]),
+            _ => Rgb([0; 3]),
+        })
+    }
+
+    /// "Red", "blue" and a word that no picture changes.
+    fn logprobs(shown: &RgbImage) -> [f32; 3] {
+        let bright = |channel: usize| {
+            let count = shown.pixels().filter(|pixel| pixel.0[channel] > 100).count();
+            -4.0 + 4.0 * count as f32 / 64.0
+        };
+        [bright(0), bright(2), -0.2]
+    }
+
+    #[test]
+    fn each_word_is_found_where_it_is_seen() {
+        let shown = Region::new(0.25, 0.25, 0.5, 0.5).unwrap();
+        let curtain = Curtain::new(picture(), shown, Fill::Mean);
+        let mut sight = Sight::new(curtain, logprobs(&picture()).to_vec());
+        let mut steps = 0;
+        assert!(sight.support(&(0..1)).is_none());
+        while let Some(picture) = sight.picture() {
+            sight.take(&logprobs(&picture));
+            steps += 1;
+        }
+        assert_eq!(steps, 10);
+        let peak = |tokens: Range<usize>| {
+            let map = sight.map(&tokens).unwrap();
+            assert_eq!(map.area(), shown);
+            (0..CELLS * CELLS).max_by(|a, b| map.values()[*a].total_cmp(&map.values()[*b])).unwrap()
+        };
+        assert_eq!((peak(0..1), peak(1..2)), (0, CELLS * CELLS - 1));
+        let support = sight.support(&(0..1)).unwrap();
+        assert!(support.whole > 2.0 && (support.whole - support.window).abs() < 0.5, "{support:?}");
+        let blind = sight.support(&(2..3)).unwrap();
+        assert!(blind.whole.abs() < 1e-6 && blind.window.abs() < 1e-6);
+    }
+}

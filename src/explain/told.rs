@@ -1,0 +1,97 @@
+//! What was asked and answered, and how it is read back with another picture in its place.
+
+use image::RgbImage;
+
+use crate::engine::{Picture, Question, ScoreRequest, encoder_input};
+use crate::frame::{Frame, Source};
+use crate::region::Region;
+
+/// An answer with the question it was given to.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// The conversation up to the question.
+    pub question: Question,
+    /// What the question is about. It stands in one of the turns.
+    pub picture: Picture,
+    /// The answer.
+    pub answer: String,
+    /// Its tokens as they were sampled; empty where the model did not say it.
+    pub sampled: Vec<u32>,
+}
+
+impl Told {
+    /// The same question with `answer` given in the model's place.
+    #[must_use]
+    pub fn with_answer(&self, answer: String) -> Self {
+        Self { answer, sampled: Vec::new(), ..self.clone() }
+    }
+
+    /// The answer read back as it was given.
+    #[must_use]
+    pub fn as_given(&self) -> ScoreRequest {
+        let Self { question, answer, sampled, .. } = self.clone();
+        ScoreRequest { question, answer, sampled }
+    }
+
+    /// The answer read back about `square` in its picture's place.
+    #[must_use]
+    pub fn about(&self, square: RgbImage) -> ScoreRequest {
+        let mut request = self.as_given();
+        let frame = Frame::new(square, Source::Memory("a changed picture".into()));
+        let pictures = request.question.turns.iter_mut().flat_map(|turn| &mut turn.pictures);
+        for picture in pictures {
+            let same = picture.frame.id == self.picture.frame.id;
+            if same && picture.region == self.picture.region {
+                *picture = Picture { frame: frame.clone(), region: None };
+            }
+        }
+        request
+    }
+
+    /// The square of `side` pixels that the encoder was shown, and the part of the frame it covers.
+    #[must_use]
+    pub fn input(&self, side: u32) -> (RgbImage, Region) {
+        encoder_input(&self.picture, side)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Rgb;
+
+    use super::*;
+    use crate::engine::{Role, Turn};
+
+    #[test]
+    fn only_the_picture_that_was_asked_about_is_changed() {
+        let frame = |grey| {
+            let pixels = RgbImage::from_pixel(40, 20, Rgb([grey; 3]));
+            Frame::new(pixels, Source::Memory("grey".into()))
+        };
+        let (one, other) = (frame(10), frame(20));
+        let region = Region::new(0.5, 0.5, 0.5, 0.5).ok();
+        let whole = Picture { frame: one.clone(), region: None };
+        let part = Picture { frame: one, region };
+        let third = Picture { frame: other, region: None };
+        let turn = |pictures: Vec<Picture>| Turn {
+            role: Role::User,
+            text: "What is that?".into(),
+            pictures,
+        };
+        let turns = vec![turn(vec![whole.clone(), third]), turn(vec![part.clone()])];
+        let question = Question { turns, ..Question::default() };
+        let told = Told { question, picture: part, answer: "Grey.".into(), sampled: vec![7] };
+        let square = RgbImage::from_pixel(8, 8, Rgb([99; 3]));
+        let request = told.about(square);
+        let shown = |turn: usize, at: usize| request.question.turns[turn].pictures[at].clone();
+        assert_eq!(shown(0, 0).frame.id, whole.frame.id);
+        assert_eq!(shown(1, 0).frame.pixels.dimensions(), (8, 8));
+        assert_eq!(shown(1, 0).region, None);
+        assert_eq!(request.sampled, [7]);
+        assert!(told.with_answer("Red.".into()).sampled.is_empty());
+
+        let (square, area) = told.input(16);
+        assert_eq!(square.dimensions(), (16, 16));
+        assert!(area.x() < 0.5 && area.x() > 0.3, "the margin around the part: {area}");
+    }
+}

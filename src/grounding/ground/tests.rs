@@ -1,0 +1,2 @@
+//! From logits to words, phrases and places.
+use super::*;
