@@ -8,7 +8,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use lorgnette::explain::{Causal, EncoderMaps, Fill};
 use lorgnette::frame::{Frame, Source};
-use lorgnette::grounding::{Phrase, Place, WordMap};
+use lorgnette::grounding::{Evidence, Phrase, Place, WordMap};
 use lorgnette::heatmap::Heatmap;
 use lorgnette::region::Region;
 use lorgnette::session::Finish;
@@ -182,13 +182,29 @@ fn bytes(text: &str) -> std::ops::Range<usize> {
     start..start + text.len()
 }
 
+/// Not drawn.
+const EVIDENCE: Evidence = Evidence {
+    peak: 1.0,
+    mean: 0.0,
+    deviation: 0.0,
+    raw: 1.0,
+    text: 0.0,
+    own: 0.0,
+    margin: 1.0,
+    margin_mean: 0.0,
+    logprob: 0.0,
+};
+
 /// The words and phrases of [`ANSWER`]: the red square at the left, the green one at the right, the
 /// ground nowhere.
 pub fn grounding() -> Grounding {
     let word = |text: &str, at, high| WordMap {
         bytes: bytes(text),
         text: text.to_owned(),
-        map: spot(9, at, 0.0, high),
+        map: spot(9, at, 0.0, high / 5.0),
+        raw: spot(9, at, 0.0, high),
+        margin: spot(9, at, -1.0, high),
+        evidence: EVIDENCE,
     };
     let (left, right) = ((0.25, 0.5), (0.72, 0.35));
     let words = vec![
@@ -205,6 +221,7 @@ pub fn grounding() -> Grounding {
         text: text.to_owned(),
         map: spot(9, at, 0.0, 4.0),
         place: place.map(|(region, strength)| Place { region, strength }),
+        evidence: EVIDENCE,
     };
     let region = |x, y, w, h| Region::new(x, y, w, h).unwrap();
     let phrases = vec![
@@ -237,6 +254,7 @@ pub fn causal(done: usize, running: bool) -> Causal {
         done,
         total: 80,
         running,
+        area: (done > 0).then(|| Region::new(1.0 / 6.0, 2.0 / 6.0, 1.0 / 6.0, 1.0 / 6.0).unwrap()),
         greatest: 2.314,
         random: (done > 20).then_some(0.121),
     }
