@@ -179,6 +179,19 @@ impl Region {
         }
     }
 
+    /// This region of the part `outer` of a frame, as a region of the frame.
+    #[must_use]
+    pub fn within(&self, outer: Self) -> Self {
+        let (x, y) = (outer.x + self.x * outer.width, outer.y + self.y * outer.height);
+        // Rounding must not lead out of the frame.
+        Self {
+            x,
+            y,
+            width: (self.width * outer.width).min(1.0 - x),
+            height: (self.height * outer.height).min(1.0 - y),
+        }
+    }
+
     /// The picture of the region that the model sees: [`Region::context`], enlarged with its
     /// aspect kept where the longer side is below [`MIN_CROP`].
     pub fn crop(&self, pixels: &RgbImage) -> RgbImage {

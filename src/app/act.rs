@@ -23,6 +23,8 @@ pub enum Waiting {
     Import,
     /// Keep conversations in it.
     Keep,
+    /// Take the dual encoder from it.
+    Dual,
 }
 
 impl App {
@@ -92,7 +94,7 @@ impl App {
             }
             Action::Stop => self.stop(),
             Action::AskAgain(index) => self.ask_again(ctx, index),
-            Action::Maps(action) => self.maps(ctx, action),
+            Action::Maps(action) => self.maps(action),
             Action::LiveMode(on) => self.live_mode(ctx, on),
             Action::KeepLive => self.keep_live(ctx),
             Action::Speak(index) => {
@@ -183,7 +185,7 @@ impl App {
         }
     }
 
-    fn wish(&mut self, wish: Wish, waiting: Waiting) {
+    pub(super) fn wish(&mut self, wish: Wish, waiting: Waiting) {
         let number = self.next_wish;
         self.next_wish += 1;
         self.wishes.push((number, waiting));
@@ -212,6 +214,11 @@ impl App {
                 self.keep(Job::Export(id, path, format, false));
             }
             Waiting::Import => self.keep(Job::Import(first)),
+            Waiting::Dual => {
+                self.view.settings.maps.dual = Some(first);
+                self.unsaved.get_or_insert_with(Instant::now);
+                self.follow_maps();
+            }
             Waiting::Keep => {
                 self.view.settings.history_folder = Some(first.clone());
                 self.view.system.history.clone_from(&first);

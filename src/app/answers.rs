@@ -101,7 +101,7 @@ impl App {
             _ => frame.clone(),
         };
         self.last_asked = Some(frame.clone());
-        let turns = self.turns(&question, &frame, region);
+        let turns = self.turns_before(self.view.talk.cards.len(), &question, &frame, region);
         let options = self.options();
         let model = self.model_record();
         let mut card = Card::asked(question.clone(), Some(frame.id), region);
@@ -119,9 +119,15 @@ impl App {
         self.view.talk.cards.push(card);
     }
 
-    /// The conversation about this picture so far, and the question: the convention of
-    /// [`session::transcript`].
-    fn turns(&self, question: &str, frame: &Frame, region: Option<Region>) -> Vec<Turn> {
+    /// The conversation about this picture before the card with this number, and the question: the
+    /// convention of [`session::transcript`].
+    pub(super) fn turns_before(
+        &self,
+        index: usize,
+        question: &str,
+        frame: &Frame,
+        region: Option<Region>,
+    ) -> Vec<Turn> {
         let mut turns = Vec::new();
         let mut seen: Vec<Option<Region>> = Vec::new();
         let mut shown = |region: Option<Region>| {
@@ -132,7 +138,7 @@ impl App {
             vec![Picture { frame: frame.clone(), region }]
         };
         let same = |card: &&Card| card.frame == Some(frame.id);
-        let cards = &self.view.talk.cards;
+        let cards = &self.view.talk.cards[..index];
         let from = cards.iter().rposition(|card| !same(&card)).map_or(0, |last| last + 1);
         for card in &cards[from..] {
             let text = card.text.trim();
@@ -223,6 +229,9 @@ impl App {
             EngineEvent::Ready(_, model) if self.loading == Some(request) => {
                 self.loading = None;
                 tracing::info!("the model is ready after {:.2} s", model.load_time.as_secs_f64());
+                if let Some(explainer) = &self.explainer {
+                    explainer.model(model.folder.clone());
+                }
                 self.view.engine = EngineState::Ready(model);
                 // A question that waited for it is kept with the model that answers.
                 let waits = |under_way: &UnderWay| matches!(under_way.target, Target::Card(_));
@@ -237,11 +246,13 @@ impl App {
             }
             EngineEvent::Token(_, token) => self.token(request, &token),
             EngineEvent::Done(_, answer) => self.done(request, &answer),
-            EngineEvent::Failed(_, error) => self.failed(request, &error),
-            EngineEvent::Loading(..)
-            | EngineEvent::Ready(..)
-            | EngineEvent::Scored(..)
-            | EngineEvent::Unloaded(_) => {}
+            EngineEvent::Scored(_, scores) => self.scored(request, &scores),
+            EngineEvent::Failed(_, error) => {
+                if !self.reading_failed(request, &error) {
+                    self.failed(request, &error);
+                }
+            }
+            EngineEvent::Loading(..) | EngineEvent::Ready(..) | EngineEvent::Unloaded(_) => {}
         }
     }
 
@@ -253,7 +264,9 @@ impl App {
             Target::Card(index) => self.view.talk.cards.get_mut(index),
             Target::Live => self.view.live.coming.as_mut(),
         };
+        let mut is_first = false;
         if let Some(card) = card {
+            is_first = card.tokens.is_empty();
             card.push(&token.text, token.logprob);
         }
         if under_way.target != Target::Live {
@@ -262,6 +275,9 @@ impl App {
             under_way.tokens.push(record.clone());
             if let Some(keeper) = &mut self.keeper {
                 keeper.send(Job::Token(record));
+            }
+            if is_first {
+                self.encoder_is_free();
             }
         }
     }
@@ -304,6 +320,9 @@ impl App {
                     let rate = answer.timings.decode_rate(&answer.usage);
                     card.took = Some(talk::took(waited, rate));
                     self.view.ask.timings = Some(talk::took(waited, rate));
+                }
+                if self.view.settings.maps.ground_answers && answer.finish != Finish::Stopped {
+                    self.ground(index);
                 }
                 if self.view.settings.read_aloud && answer.finish != Finish::Stopped {
                     self.speak(index);

@@ -12,6 +12,8 @@ pub enum Wish {
     Folder(Option<PathBuf>),
     /// A folder for conversations.
     HistoryFolder,
+    /// The folder of a dual encoder.
+    DualFolder,
     /// Where to write a file; a name is proposed.
     Save {
         /// The proposed name.
@@ -93,6 +95,10 @@ impl Desktop for System {
             }
             Wish::HistoryFolder => {
                 let picked = dialog.set_title("Keep conversations in").pick_folder();
+                Box::pin(async move { one(picked.await).into_iter().collect() })
+            }
+            Wish::DualFolder => {
+                let picked = dialog.set_title("A CLIP or SigLIP model").pick_folder();
                 Box::pin(async move { one(picked.await).into_iter().collect() })
             }
             Wish::Save { name, ending } => {

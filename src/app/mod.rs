@@ -27,6 +27,7 @@ use std::time::Instant;
 
 use crate::config::{Folders, Settings, SettingsNotice};
 use crate::engine::{Answering, LoadRequest, RequestId};
+use crate::explain::Explainer;
 use crate::frame::Frame;
 use crate::model_store;
 use crate::session::SessionId;
@@ -91,6 +92,9 @@ pub struct App {
     /// Settings that are still to be written, and since when.
     unsaved: Option<Instant>,
     network_asked: Option<Instant>,
+    map_state: maps::MapState,
+    /// The thread of the encoders' maps.
+    explainer: Option<Explainer>,
     meter: Meter,
     shown_scale: Option<f32>,
     shown_theme: Option<crate::config::Theme>,
@@ -126,6 +130,8 @@ impl App {
         let keeper = Keeper::start(history.clone(), wake(ctx))
             .inspect_err(|error| lacking("history", error))
             .ok();
+        let explainer =
+            Explainer::start(wake(ctx)).inspect_err(|error| lacking("drawing of maps", error)).ok();
         view.system = ui::settings::SystemView {
             models: model_store::shipped(&folders),
             accelerator: accelerator(),
@@ -161,6 +167,8 @@ impl App {
             watched: None,
             unsaved: None,
             network_asked: None,
+            map_state: maps::MapState::default(),
+            explainer,
             meter: Meter::default(),
             shown_scale: None,
             shown_theme: None,

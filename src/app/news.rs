@@ -27,6 +27,10 @@ impl App {
             self.take_event(event);
         }
         self.take_camera(ctx);
+        while let Some(news) = self.explainer.as_ref().and_then(crate::explain::Explainer::news) {
+            self.take_map(news);
+        }
+        self.follow_maps();
         while let Some(news) = self.files.as_ref().and_then(super::files::Files::news) {
             self.take_file(ctx, news);
         }
@@ -224,6 +228,7 @@ impl App {
             card
         });
         let cards = cards.collect();
+        self.forget_maps();
         self.view.talk = Talk { title: session.title.clone(), cards, ..Talk::default() };
         self.view.history.open = Some(session.id.clone());
         self.view.stage.clear();
@@ -250,6 +255,7 @@ impl App {
         self.give_up();
         self.opening = None;
         self.last_asked = None;
+        self.forget_maps();
         self.view.talk = Talk::default();
         self.view.history.open = None;
         self.view.ask.timings = None;

@@ -6,12 +6,14 @@ use std::io::{Write, stdout};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::heatmaps::Maps;
 use super::output::{Report, json_line, remark, text_line};
 use super::session::Session;
 use super::{AskArgs, CliError};
 use crate::capture;
 use crate::config::{DEFAULT_QUESTION, Folders};
 use crate::engine::{Picture, Question};
+use crate::explain::Told;
 use crate::frame::{Frame, Source};
 use crate::region::{Region, RegionSpec};
 
@@ -37,6 +39,7 @@ pub fn run(folders: &Folders, args: &AskArgs) -> Result<(), CliError> {
     let mut request = Question::new(shown(&pictures), &*question);
     request.options = args.answer.options();
     request.check()?;
+    let conversation = request.clone();
     let model = session.ready()?;
 
     let mut out = stdout().lock();
@@ -50,8 +53,27 @@ pub fn run(folders: &Folders, args: &AskArgs) -> Result<(), CliError> {
         begun |= !text.is_empty();
         write!(out, "{text}").and_then(|()| out.flush()).map_err(|_| CliError::OutputClosed)
     })?;
+    // The question is about the last picture.
+    let about = conversation.turns[0].pictures.last().cloned();
+    let maps = match about.filter(|_| args.ground || args.heatmap.is_some()) {
+        Some(picture) if !answer.text.is_empty() => {
+            let told = Told {
+                question: conversation,
+                picture,
+                answer: answer.text.clone(),
+                sampled: answer.tokens.iter().map(|token| token.id).collect(),
+            };
+            Some((told.picture.frame.clone(), Maps::of(&mut session, &model, told)?))
+        }
+        _ => None,
+    };
+    if let (Some((frame, maps)), Some(folder)) = (&maps, &args.heatmap) {
+        maps.write(&frame.pixels, folder)?;
+    }
     if args.json {
-        json_line(&mut out, &Report::new(&model, &pictures, &question, &answer, decode))?;
+        let mut report = Report::new(&model, &pictures, &question, &answer, decode);
+        report.maps = maps.as_ref().map(|(frame, maps)| maps.report(frame.pixels.dimensions()));
+        json_line(&mut out, &report)?;
     } else {
         text_line(&mut out, "")?;
         let first_word = decode.as_secs_f64() + answer.timings.prepare + answer.timings.prefill;

@@ -15,6 +15,8 @@ mod bench;
 mod cameras;
 mod demo;
 mod drawing;
+mod eval;
+mod heatmaps;
 mod output;
 mod replay;
 mod session;
@@ -28,6 +30,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::capture::{CameraError, CaptureError};
 use crate::config::{ConfigError, Folders};
 use crate::engine::{AnswerOptions, EngineError, Weights};
+use crate::eval::EvalError;
 use crate::model_store::{DEFAULT_MODEL, ModelError};
 use crate::region::{RegionError, RegionSpec};
 use crate::session::SessionError;
@@ -67,6 +70,8 @@ enum Command {
     Cameras(cameras::CamerasArgs),
     /// Ask a kept conversation's questions again and compare the answers.
     Replay(ReplayArgs),
+    /// Judge the maps on pictures where the answer is known.
+    Eval(eval::EvalArgs),
     /// Measure start, answering and memory over the sample pictures.
     Bench(BenchArgs),
     /// Ask "What is that?" about every sample picture and draw the answers into a folder.
@@ -88,12 +93,20 @@ struct AskArgs {
     region: Vec<RegionSpec>,
     #[command(flatten)]
     answer: AnswerArgs,
-    /// Print one JSON object: answer, tokens with log-probabilities, timings, model.
+    /// Print one JSON object: answer, tokens with log-probabilities, timings, model; with
+    /// --heatmap or --ground also phrases with their boxes and strengths.
     #[arg(long)]
     json: bool,
+    /// Tie the answer to the picture and draw it into this folder: the encoder's attention, a map
+    /// for each word, each phrase with its box, and the raw numbers as maps.safetensors.
+    #[arg(long, value_name = "DIR")]
+    heatmap: Option<PathBuf>,
+    /// Tie the answer to the picture, without drawing.
+    #[arg(long)]
+    ground: bool,
     /// Answer every line of a file (- for standard input): {"image", "question", "region"?} as
     /// JSON, one answer a line as it comes. Pictures are found relative to the file.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["words", "region", "json"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["words", "region", "json", "heatmap", "ground"])]
     batch: Option<PathBuf>,
 }
 
@@ -215,6 +228,10 @@ enum CliError {
     NothingToReplay,
     #[error("{different} of {all} answers came out differently")]
     Replay { different: usize, all: usize },
+    #[error("the answer has no maps: {0}")]
+    Maps(String),
+    #[error(transparent)]
+    Eval(#[from] EvalError),
     #[error("stopped")]
     Interrupted,
     /// Whoever read the output has gone; there is nobody to tell.
@@ -244,6 +261,8 @@ impl CliError {
             | Self::File { .. }
             | Self::Batch { .. }
             | Self::Session(_)
+            | Self::Eval(_)
+            | Self::Maps(_)
             | Self::NothingToReplay
             | Self::Replay { .. } => 1,
             Self::Capture(_) | Self::Camera(_) => 3,
@@ -271,6 +290,7 @@ pub fn main() -> Start {
             Command::Bench(bench) if bench.only_start => bench::only_start(&folders, &bench),
             Command::Bench(bench) => bench::run(&folders, &bench),
             Command::Demo(demo) => demo::run(&folders, &demo),
+            Command::Eval(eval) => eval::run(&folders, &eval),
         };
         done.map(|()| None)
     });

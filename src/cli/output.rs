@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::CliError;
+use super::heatmaps::MapsReport;
 use crate::engine::{Answer, Finish, ModelInfo};
 use crate::frame::Frame;
 use crate::region::Region;
@@ -25,6 +26,9 @@ pub struct Report<'a> {
     pub decode_pictures: f64,
     /// Tokens a second after the first.
     pub tokens_per_second: Option<f64>,
+    /// Where the answer's words and phrases are in the picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maps: Option<MapsReport<'a>>,
 }
 
 #[derive(Serialize)]
@@ -74,6 +78,7 @@ impl<'a> Report<'a> {
             answer,
             decode_pictures: decode_pictures.as_secs_f64(),
             tokens_per_second: answer.timings.decode_rate(&answer.usage),
+            maps: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{CliError, ModelArgs};
 use crate::config::Folders;
 use crate::engine::{
     Answer, DeviceChoice, Engine, EngineError, EngineEvent, LoadProgress, LoadRequest, ModelInfo,
-    Question, Token,
+    Question, ScoreRequest, Scores, Token,
 };
 use crate::model_store::{self, Step};
 
@@ -82,6 +82,20 @@ impl Session {
                 EngineEvent::Token(_, token) => each(&token)?,
                 EngineEvent::Done(_, answer) => return Ok(*answer),
                 EngineEvent::Failed(_, error) => return Err(error.into()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Has an answer read back, and waits for it.
+    pub fn score(&mut self, wanted: ScoreRequest) -> Result<Scores, CliError> {
+        let asked = self.engine.score(wanted)?;
+        loop {
+            match self.next()? {
+                EngineEvent::Scored(request, scores) if request == asked => return Ok(*scores),
+                EngineEvent::Failed(request, error) if request == asked => {
+                    return Err(error.into());
+                }
                 _ => {}
             }
         }

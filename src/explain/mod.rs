@@ -1,9 +1,11 @@
 //! Why the model answered as it did: the maps of an answer, computed beside it and kept.
 
 mod check;
+mod grounder;
 mod occlusion;
 mod sight;
 mod told;
+mod worker;
 
 use std::time::Duration;
 
@@ -11,9 +13,11 @@ pub use crate::config::Fill;
 use crate::heatmap::Heatmap;
 use crate::region::Region;
 pub use check::Check;
+pub use grounder::Grounder;
 pub use occlusion::Curtain;
 pub use sight::{Sight, Support};
 pub use told::Told;
+pub use worker::{About, Explainer, MapNews, attention, find, look};
 
 /// Where the attention of the vision encoder went.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +28,15 @@ pub struct EncoderMaps {
     pub heads: Vec<Vec<Heatmap>>,
     /// How long it took.
     pub took: Duration,
+}
+
+/// Where a dual encoder finds a phrase.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Where it is.
+    pub map: Heatmap,
+    /// Whether it is in the picture at all.
+    pub present: bool,
 }
 
 /// A causal check under way or ended.

@@ -1,9 +1,13 @@
 //! What was asked and answered, and how it is read back with another picture in its place.
 
+use std::ops::Range;
+
 use image::RgbImage;
 
-use crate::engine::{Picture, Question, ScoreRequest, encoder_input};
+use crate::engine::{Picture, Question, ScoreRequest, Scores, encoder_input};
 use crate::frame::{Frame, Source};
+use crate::grounding::{self, GroundingError};
+use crate::heatmap::Heatmap;
 use crate::region::Region;
 
 /// An answer with the question it was given to.
@@ -24,6 +28,36 @@ impl Told {
     #[must_use]
     pub fn with_answer(&self, answer: String) -> Self {
         Self { answer, sampled: Vec::new(), ..self.clone() }
+    }
+
+    /// The same question with "A ‹word›." in the answer's place.
+    #[must_use]
+    pub fn with_word(&self, word: &str) -> Self {
+        let vowel = word.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']);
+        self.with_answer(format!("{} {word}.", if vowel { "An" } else { "A" }))
+    }
+
+    /// The map of `word`, where `scores` are of the answer of [`Told::with_word`] about the part
+    /// `shown` of the frame.
+    ///
+    /// # Errors
+    /// Logits that do not fit the answer.
+    pub fn word_map(
+        &self,
+        word: &str,
+        scores: &Scores,
+        shown: Region,
+    ) -> Result<Heatmap, GroundingError> {
+        let pieces: Vec<(u32, Range<usize>)> =
+            scores.pieces.iter().map(|piece| (piece.id, piece.bytes.clone())).collect();
+        let (words, _) = grounding::ground(&self.answer, &pieces, &scores.logits, shown)?;
+        let start = self.answer.len() - 1 - word.len();
+        let maps: Vec<(&Heatmap, f32)> = words
+            .iter()
+            .filter(|found| found.bytes.start >= start)
+            .map(|found| (&found.map, 1.0))
+            .collect();
+        Ok(Heatmap::mean(&maps)?)
     }
 
     /// The answer read back as it was given.

@@ -1,0 +1,227 @@
+//! `lorgnette ask --heatmap`: the maps of an answer, drawn and written down.
+
+use std::ops::Range;
+use std::path::Path;
+
+use image::{Rgb, RgbImage};
+use serde::Serialize;
+
+use super::CliError;
+use super::session::Session;
+use crate::encoder::Tower;
+use crate::engine::ModelInfo;
+use crate::explain::{self, EncoderMaps, Grounder, Told};
+use crate::grounding::{Phrase, WordMap};
+use crate::heatmap::Heatmap;
+use crate::heatmap::numbers::{Named, to_safetensors};
+use crate::heatmap::paint::{Scale, overlay};
+use crate::region::{PixelBox, Region};
+
+/// How much of the picture a map covers where it is strongest.
+const OPACITY: f32 = 0.75;
+/// The colour of boxes, which stands out from the colour map.
+const BOX: Rgb<u8> = Rgb([255, 255, 255]);
+/// The file with the raw numbers.
+const NUMBERS: &str = "maps.safetensors";
+
+/// The maps of an answer.
+pub struct Maps {
+    encoder: EncoderMaps,
+    words: Vec<WordMap>,
+    phrases: Vec<Phrase>,
+    /// Readings of the answer that it took, and their seconds.
+    readings: usize,
+    seconds: f64,
+}
+
+/// What JSON carries of them.
+#[derive(Serialize)]
+pub struct MapsReport<'a> {
+    encoder_attention: Figures,
+    /// Seconds that the vision encoder took for its attention.
+    encoder_seconds: f64,
+    words: Vec<WordReport<'a>>,
+    phrases: Vec<PhraseReport<'a>>,
+    /// How often the answer was read back, and the seconds it took.
+    readings: usize,
+    reading_seconds: f64,
+}
+
+/// A map in numbers.
+#[derive(Serialize)]
+struct Figures {
+    rows: usize,
+    cols: usize,
+    min: f32,
+    max: f32,
+    /// Whether it is too even to say anything.
+    low_contrast: bool,
+}
+
+#[derive(Serialize)]
+struct WordReport<'a> {
+    text: &'a str,
+    bytes: &'a Range<usize>,
+    map: Figures,
+}
+
+#[derive(Serialize)]
+struct PhraseReport<'a> {
+    text: &'a str,
+    bytes: &'a Range<usize>,
+    /// Where it is, in fractions of the picture; null where nothing in the picture supports it.
+    #[serde(rename = "box")]
+    region: Option<Region>,
+    /// The same in pixels: left, top, width, height.
+    pixels: Option<[u32; 4]>,
+    /// 1 - p(phrase | nothing) / p(phrase | the best part alone); null without a box.
+    strength: Option<f32>,
+    map: Figures,
+}
+
+impl Figures {
+    fn of(map: &Heatmap) -> Self {
+        let stats = map.stats();
+        let low_contrast = map.is_flat();
+        Self { rows: map.rows(), cols: map.cols(), min: stats.min, max: stats.max, low_contrast }
+    }
+}
+
+impl Maps {
+    /// Has the answer read back as often as its maps need it.
+    ///
+    /// # Errors
+    /// A model whose encoder or picture tokens are not understood.
+    pub fn of(session: &mut Session, model: &ModelInfo, told: Told) -> Result<Self, CliError> {
+        let tower =
+            Tower::open(&model.folder).map_err(|error| CliError::Maps(error.to_string()))?;
+        let encoder = explain::attention(&tower, &told.picture)
+            .map_err(|error| CliError::Maps(error.to_string()))?;
+        let mut grounder = Grounder::new(told, tower.preprocessor().side());
+        let (mut readings, mut seconds) = (0, 0.0);
+        while let Some(wanted) = grounder.next() {
+            let scores = session.score(wanted)?;
+            grounder.take(&scores).map_err(|error| CliError::Maps(error.to_string()))?;
+            readings += 1;
+            seconds += scores.took;
+        }
+        let Grounder { words, phrases, .. } = grounder;
+        Ok(Self { encoder, words, phrases, readings, seconds })
+    }
+
+    /// What JSON carries of them, for a picture of this size.
+    pub fn report(&self, (width, height): (u32, u32)) -> MapsReport<'_> {
+        let word = |word: &'_ WordMap| Figures::of(&word.map);
+        let words = self.words.iter().map(|found| WordReport {
+            text: &found.text,
+            bytes: &found.bytes,
+            map: word(found),
+        });
+        let phrases = self.phrases.iter().map(|phrase| PhraseReport {
+            text: &phrase.text,
+            bytes: &phrase.bytes,
+            region: phrase.place.map(|place| place.region),
+            pixels: phrase.place.map(|place| {
+                let PixelBox { x, y, width, height } = place.region.pixels(width, height);
+                [x, y, width, height]
+            }),
+            strength: phrase.place.map(|place| place.strength),
+            map: Figures::of(&phrase.map),
+        });
+        MapsReport {
+            encoder_attention: Figures::of(&self.encoder.rollout),
+            encoder_seconds: self.encoder.took.as_secs_f64(),
+            words: words.collect(),
+            phrases: phrases.collect(),
+            readings: self.readings,
+            reading_seconds: self.seconds,
+        }
+    }
+
+    /// Draws them over `picture` into `folder`, and writes the raw numbers beside.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub fn write(&self, picture: &RgbImage, folder: &Path) -> Result<(), CliError> {
+        let failed = |path: &Path, reason: String| CliError::File {
+            file: path.display().to_string(),
+            reason,
+        };
+        std::fs::create_dir_all(folder).map_err(|error| failed(folder, error.to_string()))?;
+        let draw = |name: &str, map: &Heatmap, region: Option<Region>| {
+            let mut drawn = overlay(picture, map, Scale::of(map), OPACITY);
+            if let Some(region) = region {
+                outline(&mut drawn, region);
+            }
+            let file = folder.join(format!("{name}.png"));
+            drawn.save(&file).map_err(|error| failed(&file, error.to_string()))
+        };
+        let mut named: Vec<(String, String, &Heatmap)> = Vec::new();
+        draw("encoder", &self.encoder.rollout, None)?;
+        named.push(("encoder".into(), "attention rollout".into(), &self.encoder.rollout));
+        for (index, found) in self.words.iter().enumerate() {
+            let name = file_name("word", index, &found.text);
+            draw(&name, &found.map, None)?;
+            named.push((name, found.text.clone(), &found.map));
+        }
+        for (index, phrase) in self.phrases.iter().enumerate() {
+            let name = file_name("phrase", index, &phrase.text);
+            draw(&name, &phrase.map, phrase.place.map(|place| place.region))?;
+            named.push((name, phrase.text.clone(), &phrase.map));
+        }
+        let named: Vec<Named<'_>> =
+            named.iter().map(|(name, label, map)| Named { name, label, map }).collect();
+        let numbers = to_safetensors(&named).map_err(|error| CliError::Maps(error.to_string()))?;
+        let file = folder.join(NUMBERS);
+        std::fs::write(&file, numbers).map_err(|error| failed(&file, error.to_string()))
+    }
+}
+
+/// `word-02-bell-pepper`: in the order of the answer, and readable.
+fn file_name(kind: &str, index: usize, text: &str) -> String {
+    let letter = |c: char| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let text: String = text.chars().map(letter).take(40).collect();
+    let words: Vec<&str> = text.split('-').filter(|word| !word.is_empty()).collect();
+    format!("{kind}-{:02}-{}", index + 1, words.join("-"))
+}
+
+/// Draws the edge of `region`, dark on both sides so that it stands out everywhere.
+fn outline(drawn: &mut RgbImage, region: Region) {
+    let (width, height) = drawn.dimensions();
+    let PixelBox { x, y, width: w, height: h } = region.pixels(width, height);
+    let line = (width.max(height) / 300).max(2);
+    let edge = |depth: u32, colour: Rgb<u8>, drawn: &mut RgbImage| {
+        for py in y..y + h {
+            for px in x..x + w {
+                let to_edge = (px - x).min(x + w - 1 - px).min(py - y).min(y + h - 1 - py);
+                if to_edge < depth {
+                    drawn.put_pixel(px, py, colour);
+                }
+            }
+        }
+    };
+    edge(line + line.div_ceil(2), Rgb([0, 0, 0]), drawn);
+    edge(line, BOX, drawn);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_named_by_their_words() {
+        assert_eq!(file_name("word", 1, "T-shirt"), "word-02-t-shirt");
+        assert_eq!(file_name("phrase", 0, "a red/black  cat…"), "phrase-01-a-red-black-cat");
+    }
+
+    #[test]
+    fn a_box_is_drawn_inside_its_region() {
+        let mut drawn = RgbImage::from_pixel(100, 60, Rgb([9; 3]));
+        outline(&mut drawn, Region::new(0.5, 0.5, 0.5, 0.5).unwrap());
+        assert_eq!(drawn.get_pixel(50, 30).0, [255; 3]);
+        assert_eq!(drawn.get_pixel(99, 59).0, [255; 3]);
+        assert_eq!(drawn.get_pixel(75, 45).0, [9; 3]);
+        assert_eq!(drawn.get_pixel(49, 30).0, [9; 3]);
+        outline(&mut drawn, Region::new(0.0, 0.0, 0.001, 0.001).unwrap());
+    }
+}
