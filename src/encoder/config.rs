@@ -220,3 +220,56 @@ pub(crate) fn read_object(
         Err(error) => Err(EncoderError::damaged(&file, format!("not JSON ({error})"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<VisionConfig, EncoderError> {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("config.json"), text).unwrap();
+        VisionConfig::read(home.path())
+    }
+
+    #[test]
+    fn fields_left_out_have_transformers_defaults() {
+        let clip = read(r#"{"model_type": "clip", "vision_config": {}}"#).unwrap();
+        assert_eq!((clip.hidden_size, clip.patch_size, clip.tokens()), (768, 32, 50));
+        assert_eq!((clip.hidden_act, clip.projection_dim), (Activation::QuickGelu, 512));
+        let siglip = read(r#"{"model_type": "siglip_vision_model", "image_size": 384}"#).unwrap();
+        assert_eq!((siglip.patch_size, siglip.tokens(), siglip.class_tokens()), (16, 576, 0));
+        assert_eq!(siglip.hidden_act, Activation::GeluTanh);
+        let smol = r#"{"model_type": "idefics3", "scale_factor": 4,
+            "vision_config": {"hidden_size": 768, "image_size": 512, "patch_size": 16,
+            "num_attention_heads": 12}, "text_config": {"hidden_size": 576}}"#;
+        let smol = read(smol).unwrap();
+        assert_eq!((smol.tokens(), smol.scale_factor, smol.text_hidden_size), (1024, 4, 576));
+    }
+
+    #[test]
+    fn other_models_are_refused_in_words() {
+        let error = read(r#"{"model_type": "qwen2_vl"}"#).unwrap_err();
+        assert!(matches!(error, EncoderError::Unsupported { .. }));
+        assert!(error.to_string().ends_with(
+            "the vision encoder of a \"qwen2_vl\" model is not known: answers work, maps of the \
+             encoder do not"
+        ));
+        let odd = r#"{"model_type": "siglip", "vision_config": {"hidden_act": "mish"}}"#;
+        assert!(matches!(read(odd), Err(EncoderError::Unsupported { .. })));
+        let oblong = r#"{"model_type": "siglip", "vision_config": {"image_size": [1, 2]}}"#;
+        assert!(matches!(read(oblong), Err(EncoderError::Unsupported { .. })));
+    }
+
+    #[test]
+    fn damaged_files_are_named() {
+        let heads = r#"{"model_type": "clip", "vision_config": {"num_attention_heads": 7}}"#;
+        let negative = r#"{"model_type": "clip", "vision_config": {"image_size": -1}}"#;
+        let uneven = r#"{"model_type": "idefics3", "scale_factor": 2,
+            "vision_config": {"image_size": 96}}"#;
+        for text in [heads, negative, uneven, "[]", "{"] {
+            assert!(matches!(read(text), Err(EncoderError::Damaged { .. })), "{text}");
+        }
+        let home = tempfile::tempdir().unwrap();
+        assert!(matches!(VisionConfig::read(home.path()), Err(EncoderError::Missing { .. })));
+    }
+}

@@ -311,3 +311,54 @@ impl Layer {
         SelfAttention::weights(&q, &k, None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    /// What a linear layer of one number makes of each of `xs`.
+    fn activate(activation: Activation, xs: &[f32]) -> Vec<f32> {
+        let weight = Tensor::new(&[[1.0f32]], &Device::Cpu).unwrap();
+        let linear = Linear { weight, bias: Some(Tensor::new(&[0.25f32], &Device::Cpu).unwrap()) };
+        let shifted: Vec<f32> = xs.iter().map(|x| x - 0.25).collect();
+        let x = Tensor::from_vec(shifted, (xs.len(), 1), &Device::Cpu).unwrap();
+        let y = linear.activated(&x, Some(activation)).unwrap();
+        y.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    #[test]
+    fn the_activations_equal_candles() {
+        let xs: Vec<f32> = (-800..=800).map(|i| i as f32 / 100.0).collect();
+        let x = Tensor::new(xs.as_slice(), &Device::Cpu).unwrap();
+        let sigmoid = candle_nn::ops::sigmoid(&(&x * 1.702).unwrap()).unwrap();
+        let wanted = [
+            (Activation::Gelu, x.gelu_erf().unwrap()),
+            (Activation::GeluTanh, x.gelu().unwrap()),
+            (Activation::QuickGelu, (x * sigmoid).unwrap()),
+        ];
+        for (activation, wanted) in wanted {
+            let wanted = wanted.to_vec1::<f32>().unwrap();
+            for (own, wanted) in activate(activation, &xs).iter().zip(&wanted) {
+                assert!((own - wanted).abs() < 2e-6, "{activation:?}: {own} for {wanted}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_mask_keeps_queries_from_later_keys() {
+        let random = |seed: usize| {
+            let values = (0..24).map(|i| ((i * 13 + seed) % 7) as f32 / 3.0).collect::<Vec<_>>();
+            Tensor::from_vec(values, (2, 3, 4), &Device::Cpu).unwrap()
+        };
+        let lowest = f32::NEG_INFINITY;
+        let mask = [[0.0, lowest, lowest], [0.0, 0.0, lowest], [0.0, 0.0, 0.0]];
+        let mask = Tensor::new(&mask, &Device::Cpu).unwrap();
+        let weights = SelfAttention::weights(&random(1), &random(2), Some(&mask)).unwrap();
+        for head in weights.to_vec3::<f32>().unwrap() {
+            assert_eq!((head[0][0], head[0][1], head[1][2]), (1.0, 0.0, 0.0));
+            assert!(head.iter().all(|row| (row.iter().sum::<f32>() - 1.0).abs() < 1e-6));
+        }
+    }
+}

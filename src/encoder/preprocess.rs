@@ -262,3 +262,77 @@ impl Filter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(kind: &str, settings: &str) -> Result<Preprocessor, EncoderError> {
+        let home = tempfile::tempdir().unwrap();
+        let config = format!(r#"{{"model_type": "{kind}", "scale_factor": 1}}"#);
+        std::fs::write(home.path().join("config.json"), config).unwrap();
+        std::fs::write(home.path().join("preprocessor_config.json"), settings).unwrap();
+        Preprocessor::read(home.path(), &VisionConfig::read(home.path()).unwrap())
+    }
+
+    #[test]
+    fn sizes_are_read_in_each_form_they_come_in() {
+        let sizing = |kind, settings| read(kind, settings).map(|read| read.sizing);
+        let crop = Ok(Sizing::Crop(224, Filter::Bicubic));
+        assert_eq!(sizing("clip", "{}"), crop);
+        assert_eq!(sizing("clip", r#"{"size": 224, "crop_size": 224}"#), crop);
+        let named = r#"{"size": {"shortest_edge": 256}, "resample": 2,
+            "crop_size": {"height": 224, "width": 224}}"#;
+        assert_eq!(sizing("clip", named), Ok(Sizing::Crop(256, Filter::Bilinear)));
+        assert_eq!(sizing("siglip", "{}"), Ok(Sizing::Squash(Filter::Bicubic)));
+        let squash = r#"{"size": {"height": 224, "width": 224}, "resample": 1}"#;
+        assert_eq!(sizing("siglip", squash), Ok(Sizing::Squash(Filter::Lanczos)));
+        for other in [
+            r#"{"size": {"height": 224, "width": 200}}"#,
+            r#"{"size": {"shortest_edge": 200}}"#,
+            r#"{"crop_size": 112, "size": 224}"#,
+            r#"{"do_resize": false}"#,
+            r#"{"resample": 9}"#,
+        ] {
+            let found = sizing("clip", other);
+            assert!(matches!(found, Err(EncoderError::Unsupported { .. })), "{other}: {found:?}");
+        }
+        let std = r#"{"image_std": [1, 0, 1]}"#;
+        assert!(matches!(read("siglip", std), Err(EncoderError::Damaged { .. })));
+    }
+
+    #[test]
+    fn the_shorter_side_decides_and_the_other_is_cut_to_whole_pixels() {
+        assert_eq!(shortest_edge(75, 50, 28), (42, 28));
+        assert_eq!(shortest_edge(50, 77, 28), (28, 43));
+        assert_eq!(shortest_edge(9, 9, 28), (28, 28));
+    }
+
+    #[test]
+    fn bytes_become_what_mistral_rs_makes_of_them() {
+        use candle_core::{DType, Device, Tensor};
+
+        let settings = r#"{"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225],
+            "rescale_factor": 0.00392156862745098}"#;
+        let read = read("idefics3", settings).unwrap();
+        // Its own steps, in its own order, in candle.
+        let bytes = Tensor::arange(0u8, 255, &Device::Cpu).unwrap().to_dtype(DType::F32).unwrap();
+        let rescaled = (bytes * 0.003_921_568_627_450_98).unwrap();
+        for (channel, (mean, std)) in
+            [(0.485f32, 0.229f32), (0.456, 0.224), (0.406, 0.225)].into_iter().enumerate()
+        {
+            let [mean, std] = [mean, std].map(|value| Tensor::new(&[value], &Device::Cpu).unwrap());
+            let wanted = rescaled.broadcast_sub(&mean).unwrap().broadcast_div(&std).unwrap();
+            assert_eq!(read.table[channel][..255], wanted.to_vec1::<f32>().unwrap());
+        }
+    }
+
+    #[test]
+    fn a_picture_without_pixels_is_refused() {
+        let clip = read("clip", "{}").unwrap();
+        assert!(matches!(
+            clip.pixels(&RgbImage::new(0, 5)),
+            Err(EncoderError::PictureSize { width: 0, .. })
+        ));
+    }
+}

@@ -21,8 +21,8 @@ use crate::region::Region;
 
 /// Most bytes that attention may take: what is kept of every layer, and one layer's heads twice.
 ///
-/// 1024 patches, 27 layers and 16 heads (an Idefics3 of 512 px) take 0.25 GB; 2304 patches
-/// (768 px) would take 1 GB for a map of which nobody sees the detail.
+/// 1024 patches, 27 layers and 16 heads (512 px in patches of 16) take 0.25 GB; 2304 patches
+/// (768 px) would take 1.25 GB for a map of which nobody sees the detail.
 pub const ATTENTION_LIMIT: u64 = 512 << 20;
 
 /// Where the attention of a tower went.
@@ -74,21 +74,23 @@ pub struct Tower {
 }
 
 impl Tower {
-    /// Whether the model in `folder` has a tower that can be opened; reads two small files.
+    /// Whether the model in `folder` has a tower whose attention can be shown; reads two small
+    /// files.
     ///
     /// # Errors
-    /// [`EncoderError::Unsupported`] for a model of another kind, else what is wrong with the
-    /// files.
+    /// [`EncoderError::Unsupported`] for a model of another kind, [`EncoderError::TooLarge`] for
+    /// one of too many patches, else what is wrong with the files.
     pub fn supports(folder: &Path) -> Result<VisionConfig, EncoderError> {
         let config = VisionConfig::read(folder)?;
         Preprocessor::read(folder, &config)?;
+        check_room(&config, config.num_hidden_layers)?;
         Ok(config)
     }
 
     /// Reads the tower of the model in `folder`, and none of its other weights.
     ///
     /// # Errors
-    /// As [`Tower::supports`], and for weights that are missing or have another shape.
+    /// A model of another kind, damaged files, weights that are missing or have another shape.
     pub fn open(folder: &Path) -> Result<Self, EncoderError> {
         let config = VisionConfig::read(folder)?;
         let preprocessor = Preprocessor::read(folder, &config)?;
@@ -169,7 +171,7 @@ impl Tower {
 
     /// The state of every token before the first layer and after each.
     pub fn states(&self, pixels: &Pixels) -> Result<States, EncoderError> {
-        self.check_room(0)?;
+        check_room(&self.config, 0)?;
         let mut layers = vec![self.embed(pixels)?];
         for layer in &self.layers {
             let (next, _) = layer.forward(&layers[layers.len() - 1], None)?;
@@ -181,7 +183,7 @@ impl Tower {
 
     /// `[tokens, width]`: the states after the last layer and `post_layernorm`.
     pub fn last_state(&self, pixels: &Pixels) -> Result<Tensor, EncoderError> {
-        self.check_room(0)?;
+        check_room(&self.config, 0)?;
         let mut state = self.embed(pixels)?;
         for layer in &self.layers {
             state = layer.forward(&state, None)?.0;
@@ -212,7 +214,7 @@ impl Tower {
     ///
     /// Of the last layer only what the maps need is computed.
     pub fn attention(&self, picture: &RgbImage) -> Result<Attention, EncoderError> {
-        self.check_room(self.layers.len())?;
+        check_room(&self.config, self.layers.len())?;
         let pixels = self.preprocessor.pixels(picture)?;
         let mut state = self.embed(&pixels)?;
         let mut kept = Vec::with_capacity(self.layers.len());
@@ -267,18 +269,18 @@ impl Tower {
             None => Ok(state),
         }
     }
+}
 
-    /// Refuses a run whose attention, kept for `layers` layers, would take too much memory.
-    fn check_room(&self, layers: usize) -> Result<(), EncoderError> {
-        let tokens = self.config.tokens();
-        let matrices = layers.saturating_add(2 * self.config.num_attention_heads) as u64;
-        let bytes = (tokens as u64).saturating_pow(2).saturating_mul(4).saturating_mul(matrices);
-        let limit = ATTENTION_LIMIT;
-        if bytes > limit {
-            return Err(EncoderError::TooLarge { tokens, layers, bytes, limit });
-        }
-        Ok(())
+/// Refuses a run whose attention, kept for `layers` layers, would take too much memory.
+fn check_room(config: &VisionConfig, layers: usize) -> Result<(), EncoderError> {
+    let tokens = config.tokens();
+    let matrices = layers.saturating_add(2 * config.num_attention_heads) as u64;
+    let bytes = (tokens as u64).saturating_pow(2).saturating_mul(4).saturating_mul(matrices);
+    let limit = ATTENTION_LIMIT;
+    if bytes > limit {
+        return Err(EncoderError::TooLarge { tokens, layers, bytes, limit });
     }
+    Ok(())
 }
 
 impl Embeddings {

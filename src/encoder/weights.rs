@@ -133,3 +133,68 @@ impl Shard {
         Ok(Self { path, metadata, data_start })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn save(folder: &Path, file: &str, name: &str, dtype: DType) {
+        let tensor = Tensor::new(&[[0.5f32, -2.0, 3.25]], &Device::Cpu).unwrap();
+        tensor.to_dtype(dtype).unwrap().save_safetensors(name, folder.join(file)).unwrap();
+    }
+
+    fn folder() -> TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    #[test]
+    fn every_float_type_is_read_as_f32() {
+        for dtype in [DType::F32, DType::F16, DType::BF16] {
+            let home = folder();
+            save(home.path(), "model.safetensors", "a", dtype);
+            let read = Weights::open(home.path()).unwrap().get("a", &[1, 3]).unwrap();
+            assert_eq!(read.to_vec2::<f32>().unwrap(), [[0.5, -2.0, 3.25]], "{dtype:?}");
+        }
+        let home = folder();
+        save(home.path(), "model.safetensors", "a", DType::U8);
+        let error = Weights::open(home.path()).unwrap().get("a", &[1, 3]).unwrap_err();
+        assert!(matches!(error, EncoderError::Unsupported { .. }), "{error}");
+    }
+
+    #[test]
+    fn shards_are_found_by_their_index() {
+        let home = folder();
+        save(home.path(), "one.safetensors", "a", DType::F32);
+        save(home.path(), "two.safetensors", "b", DType::F16);
+        let index = r#"{"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}"#;
+        std::fs::write(home.path().join("model.safetensors.index.json"), index).unwrap();
+        let weights = Weights::open(home.path()).unwrap();
+        assert!(weights.get("a", &[1, 3]).is_ok() && weights.get("b", &[1, 3]).is_ok());
+        std::fs::remove_file(home.path().join("two.safetensors")).unwrap();
+        let error = Weights::open(home.path()).err().unwrap();
+        assert!(error.to_string().contains("lacks two.safetensors"), "{error}");
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_named() {
+        let home = folder();
+        let said = |what: Result<Tensor, EncoderError>| what.unwrap_err().to_string();
+        assert!(
+            Weights::open(home.path()).err().unwrap().to_string().contains("model.safetensors")
+        );
+        save(home.path(), "model.safetensors", "a", DType::F32);
+        let weights = Weights::open(home.path()).unwrap();
+        assert!(said(weights.get("b", &[1])).contains("the tensor b"));
+        assert!(said(weights.get("a", &[3, 1])).contains("a has the shape [1, 3], not [3, 1]"));
+
+        let file = home.path().join("model.safetensors");
+        let whole = std::fs::read(&file).unwrap();
+        for cut in [0, 7, 20, whole.len() - 1] {
+            std::fs::write(&file, &whole[..cut]).unwrap();
+            let error = Weights::open(home.path()).err().unwrap();
+            assert!(matches!(error, EncoderError::Damaged { .. }), "{cut}: {error}");
+        }
+    }
+}

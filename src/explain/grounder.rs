@@ -8,11 +8,11 @@ use super::told::Told;
 use crate::config::Fill;
 use crate::engine::{Piece, ScoreRequest, Scores};
 use crate::grounding::regions::locate;
-use crate::grounding::{self, GroundingError, Phrase, WordMap};
+use crate::grounding::{self, GroundingError, Phrase, Place, WordMap};
 
-/// A reading that takes longer than this, in seconds, is not done ten times for each answer: the
-/// phrases' places then come from their words' maps.
-const PATIENCE: f64 = 1.5;
+/// A reading that takes longer than this, in seconds, is not done ten times more for each answer:
+/// the words have their maps then, and the phrases no places.
+const PATIENCE: f64 = 6.0;
 /// A window must make a phrase this much more probable than nothing does, in nats.
 const LEAST_SUPPORT: f32 = 0.7;
 
@@ -82,12 +82,14 @@ impl Grounder {
         let (words, phrases) =
             grounding::ground(&self.told.answer, &pieces, &scores.logits, shown)?;
         (self.words, self.phrases) = (words, phrases);
+        // Where a word's features lie and what makes the model say it may be two places: only what
+        // was seen to bring the phrase about counts as its place.
+        for phrase in &mut self.phrases {
+            phrase.place = None;
+        }
         if self.phrases.is_empty() || scores.took > PATIENCE {
             self.stage = Stage::Over;
             return Ok(());
-        }
-        for phrase in &mut self.phrases {
-            phrase.place = None;
         }
         let tokens = self.phrases.iter().map(|phrase| tokens_of(&scores.pieces, &phrase.bytes));
         let curtain = Curtain::new(square, shown, Fill::Blur);

@@ -10,11 +10,15 @@ use image::RgbImage;
 
 use super::occlusion::{Area, Curtain, GRID, sum};
 use crate::heatmap::Heatmap;
+use crate::region::Region;
 
 /// Side of a window, in cells of the finest grid; windows lie half a window apart.
 const WINDOW: usize = 4;
-/// Cells a side of the map: as many as windows can tell apart.
-const CELLS: usize = GRID / (WINDOW / 2);
+/// Windows a side.
+const WINDOWS: usize = (GRID - WINDOW) / (WINDOW / 2) + 1;
+/// From the edge of the square to the first window's centre, less half the distance of centres: the
+/// map has one cell around each window's centre.
+const EDGE: f32 = 0.125;
 
 /// What the model says of an answer while it sees one window at a time. It computes nothing itself:
 /// [`Sight::picture`] is what the model is to be shown next, [`Sight::take`] takes how probable
@@ -77,23 +81,25 @@ impl Sight {
         self.is_over().then_some(Support { whole, window: best - closed })
     }
 
-    /// How much more probable a window makes the tokens in `tokens` than nothing does: for each
-    /// cell the mean over the windows around it, in nats.
+    /// How much more probable each window alone makes the tokens in `tokens` than nothing does, in
+    /// nats: one cell a window, around its centre. `None` before the end.
     pub fn map(&self, tokens: &Range<usize>) -> Option<Heatmap> {
         let closed = sum(self.closed.as_ref()?, tokens);
-        let gains: Vec<(Area, f32)> = self
-            .windows
-            .iter()
-            .zip(&self.seen)
-            .map(|(area, seen)| (*area, sum(seen, tokens) - closed))
-            .collect();
-        let cell = GRID / CELLS;
-        let values = (0..CELLS * CELLS).map(|at| {
-            let (row, col) = (at / CELLS * cell, at % CELLS * cell);
-            let over = gains.iter().filter(|(area, _)| area.covers(row, col)).map(|(_, gain)| gain);
-            over.clone().sum::<f32>() / over.count().max(1) as f32
-        });
-        Heatmap::new(CELLS, CELLS, values.collect()).ok().map(|map| map.over(self.curtain.shown))
+        let gains = self.seen.iter().map(|seen| sum(seen, tokens) - closed).collect();
+        let inner = Region::new(EDGE, EDGE, 1.0 - 2.0 * EDGE, 1.0 - 2.0 * EDGE).ok()?;
+        let map = Heatmap::new(WINDOWS, WINDOWS, gains).ok()?;
+        Some(map.over(inner.within(self.curtain.shown)))
+    }
+
+    /// The windows whose centres lie in `centres`, a box of [`Sight::map`]'s cells, as a part of
+    /// the frame.
+    pub fn windows(&self, centres: Region) -> Region {
+        let shown = self.curtain.shown;
+        let (dx, dy) = (EDGE * shown.width(), EDGE * shown.height());
+        let (x, y) = ((centres.x() - dx).max(shown.x()), (centres.y() - dy).max(shown.y()));
+        let right = (centres.x() + centres.width() + dx).min(shown.x() + shown.width());
+        let bottom = (centres.y() + centres.height() + dy).min(shown.y() + shown.height());
+        Region::new(x, y, right - x, bottom - y).unwrap_or(centres)
     }
 }
 
@@ -103,7 +109,7 @@ mod tests {
 
     use super::*;
     use crate::config::Fill;
-    use crate::region::Region;
+    use crate::grounding::regions::locate;
 
     /// A red square at the upper left, a blue one at the lower right.
     fn picture() -> RgbImage {
@@ -137,10 +143,13 @@ mod tests {
         assert_eq!(steps, 10);
         let peak = |tokens: Range<usize>| {
             let map = sight.map(&tokens).unwrap();
-            assert_eq!(map.area(), shown);
-            (0..CELLS * CELLS).max_by(|a, b| map.values()[*a].total_cmp(&map.values()[*b])).unwrap()
+            map.peak()
         };
-        assert_eq!((peak(0..1), peak(1..2)), (0, CELLS * CELLS - 1));
+        // The first and the last window's centres, in the middle half of the frame.
+        assert_eq!((peak(0..1), peak(1..2)), ((0.375, 0.375), (0.625, 0.625)));
+        let place = locate(&sight.map(&(0..1)).unwrap(), 1.0).unwrap();
+        let window = sight.windows(place.region);
+        assert_eq!(Some(window), Region::new(0.25, 0.25, 0.25, 0.25).ok());
         let support = sight.support(&(0..1)).unwrap();
         assert!(support.whole > 2.0 && (support.whole - support.window).abs() < 0.5, "{support:?}");
         let blind = sight.support(&(2..3)).unwrap();

@@ -145,7 +145,9 @@ fn phrase(text: &str, chunk: &Chunk, words: &[WordMap]) -> Result<Option<Phrase>
         margin_mean: lead.mean,
         ..head.evidence
     };
-    let place = regions::locate(&map, evidence.strength());
+    let strength = evidence.strength();
+    let strong = strength >= regions::MIN_STRENGTH;
+    let place = strong.then(|| regions::locate(&map, strength)).flatten();
     let (bytes, text) = (chunk.bytes.clone(), text[chunk.bytes.clone()].to_owned());
     Ok(Some(Phrase { bytes, text, map, place, evidence }))
 }

@@ -32,7 +32,7 @@ pub struct WordMap {
     pub map: Heatmap,
     /// The same in logits, before the filter.
     pub raw: Heatmap,
-    /// How far the word's logit is above the mean of the other tokens' (not ReLU'd, in logits).
+    /// How far the word's logit is above the mean of the other tokens' (in logits, may be below 0).
     pub margin: Heatmap,
     /// How much speaks for the word in the picture.
     pub evidence: Evidence,

@@ -6,8 +6,12 @@ use crate::region::Region;
 /// A place takes in the cells around the peak that reach this share of the map's range.
 pub const SHARE: f32 = 0.5;
 
-/// A phrase whose [`Evidence::strength`] is below this has no place.
-pub const MIN_STRENGTH: f32 = 0.1;
+/// A phrase whose [`Evidence::strength`] is below this has no place: at no patch does the head
+/// take the word over its neighbours in the text.
+///
+/// With the shipped model and "A ‹word›." put in as the answer about 35 pictures, this keeps 61% of
+/// 38 words that are in the picture and 9% of 239 that are not.
+pub const MIN_STRENGTH: f32 = 0.5;
 
 /// A place in the picture that a phrase was found at.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,14 +32,14 @@ pub struct Evidence {
     pub mean: f32,
     /// Their standard deviation.
     pub deviation: f32,
-    /// The strongest patch before anything is subtracted (ReLU'd).
+    /// The strongest patch before anything is subtracted, at least 0.
     pub raw: f32,
-    /// The strongest of the text before the word (ReLU'd).
+    /// The strongest of the text before the word, at least 0.
     pub text: f32,
     /// The word's logit where it was predicted.
     pub own: f32,
     /// How far the word is above the mean of the other tokens of prompt and answer, at the patch
-    /// where it is most. Not ReLU'd.
+    /// where it is most. May be below 0.
     pub margin: f32,
     /// The same as a mean over the patches.
     pub margin_mean: f32,
@@ -64,11 +68,11 @@ impl Evidence {
 }
 
 /// The box around the peak of a map: the cells joined to it, side to side, that reach [`SHARE`] of
-/// the map's range. `None` where the map is flat or `strength` below [`MIN_STRENGTH`].
+/// the map's range. `None` where the map is flat.
+///
+/// Whether `strength`, from 0 to 1, is enough to speak of a place at all is for the caller to say.
 pub fn locate(map: &Heatmap, strength: f32) -> Option<Place> {
-    // Asked this way round, NaN has no place either.
-    let strong = strength >= MIN_STRENGTH;
-    if !strong || map.is_flat() {
+    if map.is_flat() {
         return None;
     }
     let stats = map.stats();
@@ -100,4 +104,70 @@ pub fn locate(map: &Heatmap, strength: f32) -> Option<Place> {
         (bottom + 1 - top) as f32 * height,
     );
     region.ok().map(|region| Place { region, strength })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(rows: usize, cols: usize, values: &[f32]) -> Option<Region> {
+        let map = Heatmap::new(rows, cols, values.to_vec()).unwrap();
+        locate(&map, 0.9).map(|place| place.region)
+    }
+
+    fn region(x: f32, y: f32, width: f32, height: f32) -> Region {
+        Region::new(x, y, width, height).unwrap()
+    }
+
+    #[test]
+    fn the_box_holds_what_is_joined_to_the_peak() {
+        // The lower right corner is strong but apart; so is what touches at a corner only.
+        let map = [
+            0.0, 9.0, 5.0, 0.0, //
+            0.0, 5.0, 0.0, 0.0, //
+            6.0, 0.0, 0.0, 8.0, //
+            0.0, 0.0, 0.0, 8.0,
+        ];
+        assert_eq!(place(4, 4, &map), Some(region(0.25, 0.0, 0.5, 0.5)));
+        assert_eq!(place(1, 4, &[1.0, 0.0, 0.0, 0.0]), Some(region(0.0, 0.0, 0.25, 1.0)));
+        let ring = [1.0, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0];
+        assert_eq!(place(3, 3, &ring), Some(region(0.0, 0.0, 1.0, 1.0)));
+        assert_eq!(place(1, 2, &[-4.0, -1.0]), Some(region(0.5, 0.0, 0.5, 1.0)));
+    }
+
+    #[test]
+    fn it_lies_in_the_area_of_the_map() {
+        let area = Region::new(0.5, 0.25, 0.5, 0.5).unwrap();
+        let map = Heatmap::new(2, 2, vec![0.0, 0.0, 0.0, 1.0]).unwrap().over(area);
+        let found = locate(&map, 0.9).unwrap();
+        assert_eq!(found.region, region(0.75, 0.5, 0.25, 0.25));
+    }
+
+    #[test]
+    fn flat_maps_have_no_place() {
+        assert_eq!(place(1, 2, &[1.0, 1.1]), None);
+        assert_eq!(place(1, 1, &[0.0]), None);
+    }
+
+    #[test]
+    fn strength_grows_with_the_margin_alone() {
+        let evidence = |margin: f32| Evidence {
+            peak: 3.0,
+            mean: 1.0,
+            deviation: 0.5,
+            raw: 6.0,
+            text: 12.0,
+            own: 9.0,
+            margin,
+            margin_mean: margin - 1.0,
+            logprob: -2.0,
+        };
+        assert!((evidence(0.0).strength() - 0.5).abs() < 1e-6);
+        assert!(evidence(3.0).strength() > 0.95 && evidence(-3.0).strength() < 0.05);
+        assert!((evidence(-1e9).strength()).abs() < 1e-6 && evidence(1e9).strength() > 0.999);
+        assert!((evidence(0.0).relative() - 0.25).abs() < 1e-6);
+        assert!((evidence(0.0).prominence() - 4.0).abs() < 1e-6);
+        let none = Evidence { peak: 0.0, text: 0.0, deviation: 0.0, mean: 0.0, ..evidence(0.0) };
+        assert!(none.relative().abs() < 1e-6 && none.prominence().abs() < 1e-6);
+    }
 }

@@ -22,19 +22,21 @@ const EPSILON: f64 = 1e-8;
 /// pictures, in the order of the sequence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Activation {
-    /// ReLU'd logits of the token.
+    /// Logits of the token, negative ones as 0.
     pub raw: Vec<f64>,
-    /// What is left of them when the interference is subtracted, ReLU'd; in logits.
+    /// What is left of them when the interference is subtracted, negative
+    /// values as 0; in logits.
     pub denoised: Vec<f64>,
     /// `denoised` on one scale from 0 to 1 with `text`.
     pub normal: Vec<f64>,
     /// How far the token's logit is above the mean of those of all other tokens of prompt and
-    /// answer, at the same patch; not ReLU'd, and not part of TAM.
+    /// answer, at the same patch; may be below 0. Not part of
+    /// TAM.
     ///
     /// A head's logits mean something only beside each other; what moves all of them at a patch
     /// falls out here.
     pub margin: Vec<f64>,
-    /// The token's ReLU'd logits at the text before it, repeats included.
+    /// The token's logits at the text before it, repeats included, negative ones as 0.
     pub text: Vec<f64>,
     /// The token's logit where it was predicted.
     pub own: f64,
@@ -133,7 +135,8 @@ fn add(sum: &mut [f64], map: &[f64], weight: f64) {
     }
 }
 
-/// `map` less as much of `interference` as explains it best (least squares), ReLU'd.
+/// `map` less as much of `interference` as explains it best (least squares), negative values as
+/// 0.
 fn subtract(map: &[f64], interference: &[f64]) -> Vec<f64> {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let norm = dot(interference, interference);

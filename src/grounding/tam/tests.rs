@@ -1,5 +1,11 @@
 //! Maps beside `tests/golden/tam`, made by `tests/reference/golden_tam.py`.
 
+#![allow(
+    clippy::single_range_in_vec_init,
+    clippy::float_cmp,
+    reason = "one picture, exact numbers"
+)]
+
 use std::path::Path;
 
 use safetensors::SafeTensors;
