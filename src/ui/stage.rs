@@ -145,13 +145,15 @@ fn map_panel(ui: &mut Ui, view: &mut View, room: Rect, actions: &mut Vec<Action>
     };
     if maps::is_beside(&view.maps, outer) {
         let margin = Margin { left: 0, top: space::S as i8, ..margin };
-        let panel = plain(Panel::right("map_beside"), margin).exact_size(outer.x * 0.46);
-        let drawn = panel.show(ui, |ui| maps::show_panel(ui, view, actions)).response.rect;
-        room.with_max_x(drawn.left() - space::S)
+        let panel = plain(Panel::right("map_beside"), margin).exact_size(outer.x * 0.5);
+        let most = outer.y - 2.0 * space::S;
+        let drawn = panel.show(ui, |ui| maps::show_panel(ui, view, most, actions));
+        room.with_max_x(drawn.response.rect.left() - space::S)
     } else {
-        let panel = plain(Panel::bottom("map_below"), margin).max_size(outer.y * 0.6);
-        let drawn = panel.show(ui, |ui| maps::show_panel(ui, view, actions)).response.rect;
-        room.with_max_y(drawn.top() - space::S)
+        let most = outer.y * 0.55;
+        let panel = plain(Panel::bottom("map_below"), margin).max_size(outer.y);
+        let drawn = panel.show(ui, |ui| maps::show_panel(ui, view, most, actions));
+        room.with_max_y(drawn.response.rect.top() - space::S)
     }
 }
 

@@ -5,11 +5,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "how a test fails")]
 
 mod asking;
+mod bench;
 mod driver;
 mod errors;
 mod fake;
 mod history;
 mod looks;
+mod maps;
 mod pictures;
 mod random;
 mod settings;

@@ -5,6 +5,7 @@ use egui::{
 };
 use egui_material_icons::icons::ICON_EDIT;
 
+use super::words::bordered;
 use crate::ui::theme::{Palette, space};
 use crate::ui::widgets::icon_toggle;
 use crate::ui::{Action, View};
@@ -74,7 +75,7 @@ pub(super) fn line(ui: &mut Ui, text: &mut String, labels: &mut Vec<String>) -> 
         .hint_text("Words, separated by commas")
         .desired_width(ui.available_width())
         .char_limit(LONGEST);
-    let response = ui.add(edit).accessible_name("Your words, separated by commas");
+    let response = bordered(ui, edit).accessible_name("Your words, separated by commas");
     if response.lost_focus() && !ui.input(|input| input.key_pressed(Key::Escape)) {
         *labels = split(text);
     }
@@ -91,4 +92,15 @@ fn split(text: &str) -> Vec<String> {
         }
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn a_list_holds_each_word_once_and_none_that_is_blank() {
+        assert_eq!(split(" a  cat, dog;dog\n, ,bird"), ["a cat", "dog", "bird"]);
+        assert!(split(" ,; ").is_empty());
+    }
 }

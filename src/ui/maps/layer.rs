@@ -8,16 +8,19 @@ use egui::{
     TextureOptions, Ui,
 };
 
+use image::{Rgba, RgbaImage};
+
 use super::Attention;
 use super::pick::{Picked, pick};
 use crate::explain::EncoderMaps;
 use crate::heatmap::Heatmap;
+use crate::heatmap::paint::{self, Scale};
 use crate::region::Region;
 use crate::ui::View;
 use crate::ui::mark::Place;
 use crate::ui::theme::{DARK, ROUND};
 
-/// Longer side of the texture, in pixels: cells are blended on it, and the screen enlarges it.
+/// Longer side of the texture, in pixels, at most: the screen enlarges it.
 const SIDE: usize = 256;
 
 /// The map that is drawn, where one is.
@@ -30,8 +33,6 @@ pub(super) struct Made {
     /// What there is to say of it.
     pub facts: Facts,
     area: Region,
-    /// The cell of the highest value, where it is to be framed.
-    peak: Option<Region>,
     texture: TextureHandle,
 }
 
@@ -39,9 +40,9 @@ pub(super) struct Made {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Facts {
     /// The lowest and the highest raw value.
-    pub range: (f32, f32),
+    pub range: Scale,
     /// The values at the two ends of the colours.
-    pub scale: (f32, f32),
+    pub scale: Scale,
     /// Rows and columns of the grid.
     pub grid: (usize, usize),
     /// Whether nothing in it stands out.
@@ -115,47 +116,38 @@ fn map(picked: Picked<'_>) -> Option<Cow<'_, Heatmap>> {
 
 /// The mean of the heads' maps of one layer.
 fn mean(heads: &[Heatmap]) -> Option<Heatmap> {
-    let first = heads.first()?;
-    let alike = || heads.iter().filter(|head| head.values().len() == first.values().len());
-    let count = alike().count() as f32;
-    let mean = |cell| alike().map(|head| head.values()[cell]).sum::<f32>() / count;
-    let sum = (0..first.values().len()).map(mean).collect();
-    Heatmap::new(first.rows(), first.cols(), sum).ok().map(|map| map.over(first.area()))
-}
-
-/// The lowest and the highest value of a map.
-fn range(map: &Heatmap) -> (f32, f32) {
-    let ends = (f32::INFINITY, f32::NEG_INFINITY);
-    map.values().iter().fold(ends, |(low, high), value| (low.min(*value), high.max(*value)))
+    let heads: Vec<(&Heatmap, f32)> = heads.iter().map(|head| (head, 1.0)).collect();
+    Heatmap::mean(&heads).ok()
 }
 
 /// The values at the two ends of the colours.
 ///
 /// All words of an answer have one scale, so that a word that the picture hardly carries looks like
 /// one. A causal check begins at no change: what made the answer likelier did not speak for it.
-fn scale(picked: Picked<'_>, map: &Heatmap) -> (f32, f32) {
-    let own = range(map);
+fn scale(picked: Picked<'_>, map: &Heatmap) -> Scale {
+    let own = Scale::of(map);
     match picked {
-        Picked::Word(of, _) => of
-            .words
-            .iter()
-            .map(|word| range(&word.map))
-            .fold(own, |all, one| (all.0.min(one.0), all.1.max(one.1))),
-        Picked::Causal(_) => (0.0, own.1.max(f32::MIN_POSITIVE)),
+        Picked::Word(of, _) => Scale::shared(of.words.iter().map(|word| &word.map)).unwrap_or(own),
+        Picked::Causal(_) => Scale { low: 0.0, high: own.high.max(f32::MIN_POSITIVE) },
         _ => own,
     }
 }
 
 fn make(ctx: &Context, picked: Picked<'_>, texture: Option<TextureHandle>) -> Option<Made> {
     let map = map(picked)?;
+    let raw = match picked {
+        Picked::Word(of, word) => of.words.get(word).map_or(&*map, |word| &word.raw),
+        _ => &*map,
+    };
     let facts = Facts {
-        range: range(&map),
+        range: Scale::of(raw),
         scale: scale(picked, &map),
         grid: (map.rows(), map.cols()),
-        flat: is_flat(&map),
+        flat: map.is_flat(),
         absent: picked.absent(),
     };
-    let image = colours(&map, facts.scale, facts.grey());
+    let size = pixels(map.rows(), map.cols());
+    let image = coloured(&paint::layer(&map, facts.scale, size), facts.absent);
     let texture = match texture {
         Some(mut texture) => {
             texture.set(image, TextureOptions::LINEAR);
@@ -163,25 +155,27 @@ fn make(ctx: &Context, picked: Picked<'_>, texture: Option<TextureHandle>) -> Op
         }
         None => ctx.load_texture("map", image, TextureOptions::LINEAR),
     };
-    let peak = matches!(picked, Picked::Causal(_)).then(|| peak(&map)).flatten();
     let source = match picked {
         Picked::Encoder(maps, attention) => Source::Encoder(Arc::clone(maps), attention),
         _ => Source::Map(map.clone().into_owned(), facts.absent),
     };
-    Some(Made { source, facts, area: map.area(), peak, texture })
+    Some(Made { source, facts, area: map.area(), texture })
 }
 
-/// The cell of the highest value, as a part of the frame; `None` where nothing is above 0.
-fn peak(map: &Heatmap) -> Option<Region> {
-    let (at, value) = map.values().iter().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b))?;
-    if *value <= 0.0 {
-        return None;
-    }
-    let area = map.area();
-    let (width, height) = (area.width() / map.cols() as f32, area.height() / map.rows() as f32);
-    let (row, col) = (at / map.cols(), at % map.cols());
-    let (x, y) = (area.x() + col as f32 * width, area.y() + row as f32 * height);
-    Region::new(x, y, width, height).ok()
+/// The size of a texture for a grid: every cell gets as many pixels as its neighbours.
+fn pixels(rows: usize, cols: usize) -> (u32, u32) {
+    let each = (SIDE / rows.max(cols).max(1)).max(1);
+    ((cols * each) as u32, (rows * each) as u32)
+}
+
+/// A layer or a legend for the screen; in grey where what was looked for is not there.
+pub(super) fn coloured(image: &RgbaImage, grey: bool) -> ColorImage {
+    let colour = |Rgba([r, g, b, alpha]): &Rgba<u8>| {
+        let colour = Color32::from_rgba_unmultiplied(*r, *g, *b, *alpha);
+        if grey { Color32::from_rgba_unmultiplied(128, 128, 128, *alpha) } else { colour }
+    };
+    let size = [image.width() as usize, image.height() as usize];
+    ColorImage::new(size, image.pixels().map(colour).collect())
 }
 
 /// Draws the map where its area lies.
@@ -203,33 +197,13 @@ pub fn paint(ui: &Ui, view: &View, place: Place) {
         let bright = Stroke::new(1.0, DARK.text.gamma_multiply(0.8));
         painter.rect_stroke(rect.shrink(1.0), 0.0, bright, StrokeKind::Inside);
     }
-    if let Some(peak) = made.peak {
-        let rect = place.screen(peak);
+    if let Ok(Picked::Causal(causal)) = pick(view)
+        && let Some(area) = causal.area.filter(|_| causal.greatest > 0.0)
+    {
+        // "This area" of the label.
+        let rect = place.screen(area);
         let dark = Stroke::new(4.0, Color32::from_black_alpha(150));
         painter.rect_stroke(rect, 2.0, dark, StrokeKind::Middle);
         painter.rect_stroke(rect, 2.0, Stroke::new(2.0, DARK.text), StrokeKind::Middle);
     }
-}
-
-/// Whether nothing in a map stands out.
-fn is_flat(map: &Heatmap) -> bool {
-    let (low, high) = range(map);
-    let mean =
-        map.values().iter().map(|value| value.abs()).sum::<f32>() / map.values().len() as f32;
-    high - low <= mean * 0.1
-}
-
-/// The colour at `at` of the scale, from 0 to 1; more of it covers the picture the higher it is.
-pub(super) fn colour(at: f32, grey: bool) -> Color32 {
-    let colour = if grey { Color32::GRAY } else { Color32::from_rgb((at * 255.0) as u8, 60, 120) };
-    colour.gamma_multiply(at)
-}
-
-fn colours(map: &Heatmap, (low, high): (f32, f32), grey: bool) -> ColorImage {
-    let _ = SIDE;
-    let pixels = map.values().iter().map(|value| {
-        let at = ((value - low) / (high - low).max(f32::MIN_POSITIVE)).clamp(0.0, 1.0);
-        colour(at, grey)
-    });
-    ColorImage::new([map.cols(), map.rows()], pixels.collect())
 }

@@ -1,14 +1,20 @@
 //! What the colours of a map mean: the raw range, the grid, and how strongly it covers the picture.
 
-use egui::{Label, Mesh, Rect, RichText, Role, Sense, Shape, Slider, Ui, WidgetInfo, vec2};
+use egui::{
+    Label, Mesh, Rect, RichText, Role, Sense, Shape, Slider, Stroke, StrokeKind, Ui, WidgetInfo,
+    pos2, vec2,
+};
 
-use super::layer::{Facts, colour};
+use super::layer::{Facts, coloured};
 use super::pick::Picked;
+use crate::heatmap::paint::{self, Scale};
 use crate::ui::theme::{Palette, space};
 use crate::ui::{Action, View};
 
 /// Width and height of the colour bar, in points.
 const BAR: (f32, f32) = (110.0, 10.0);
+/// Steps of its colours.
+const STEPS: u32 = 48;
 
 /// Draws the legend.
 pub(super) fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
@@ -18,7 +24,7 @@ pub(super) fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     let unit = picked.unit();
     let shared = matches!(picked, Picked::Word(..));
     let Some(facts) = view.maps.layer.facts() else { return };
-    let (low, high) = facts.scale;
+    let Scale { low, high } = facts.scale;
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(6.0, space::XS);
         ui.spacing_mut().interact_size.y = 20.0;
@@ -27,7 +33,7 @@ pub(super) fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
         ui.add(small(number(high)));
         ui.add_space(space::S);
         let (rows, cols) = facts.grid;
-        let range = format!("{unit} {} … {}", number(facts.range.0), number(facts.range.1));
+        let range = format!("{unit} {} … {}", number(facts.range.low), number(facts.range.high));
         let hint = if shared {
             "The raw values of this map. The colours have one scale for all words of the answer."
         } else {
@@ -54,21 +60,22 @@ fn opacity(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
 /// The colours from the lower end of the scale to the upper, as they are over the picture.
 fn bar(ui: &mut Ui, facts: Facts) {
     let (rect, response) = ui.allocate_exact_size(BAR.into(), Sense::hover());
-    let (low, high) = facts.scale;
+    let Scale { low, high } = facts.scale;
     let name = format!("Colours from {} to {}", number(low), number(high));
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
-    let ground = Palette::of(ui.visuals()).stage;
-    ui.painter().rect_filled(rect, 2.0, ground);
-    let steps = 48_u16;
+    let palette = Palette::of(ui.visuals());
+    ui.painter().rect_filled(rect, 0.0, palette.stage);
+    let colours = coloured(&paint::legend(STEPS, 1), facts.grey());
+    let width = rect.width() / STEPS as f32;
     let mut mesh = Mesh::default();
-    for step in 0..steps {
-        let at = f32::from(step) / f32::from(steps);
-        let left = rect.left() + at * rect.width();
-        let size = vec2(rect.width() / f32::from(steps), rect.height());
-        let cell = Rect::from_min_size(egui::pos2(left, rect.top()), size);
-        mesh.add_colored_rect(cell, colour(at, facts.grey()));
+    for (step, colour) in colours.pixels.iter().enumerate() {
+        let left = rect.left() + step as f32 * width;
+        let cell = Rect::from_min_size(pos2(left, rect.top()), vec2(width, rect.height()));
+        mesh.add_colored_rect(cell, *colour);
     }
     ui.painter().add(Shape::mesh(mesh));
+    let line = Stroke::new(1.0, palette.border);
+    ui.painter().rect_stroke(rect, 0.0, line, StrokeKind::Outside);
 }
 
 /// A raw value in as few digits as tell it apart.

@@ -4,7 +4,8 @@ use egui::{Button, ComboBox, Label, RichText, ScrollArea, Ui, Vec2, vec2};
 
 use super::pick::{Instead, Picked, pick};
 use super::{MapAction, MapKind, Maps, check, encoder, labels, legend, phrase, words};
-use crate::ui::theme::{Palette, space};
+use crate::ui::theme::{Palette, TOUCH, space};
+use crate::ui::widgets::follow_focus;
 use crate::ui::{Action, View, mark};
 
 /// From this width on, all maps are offered side by side, in points.
@@ -14,17 +15,22 @@ const FLAT: &str = "Low contrast: nothing stands out.";
 
 /// Whether the panel is to stand beside the picture: under it, too little height would be left.
 pub fn is_beside(maps: &Maps, room: Vec2) -> bool {
-    maps.kind.is_some() && room.y < 330.0 && room.x >= 470.0
+    maps.kind.is_some() && room.y < 330.0 && room.x >= 420.0
 }
 
 /// Draws the panel.
-pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
+///
+/// It is as high as what stands in it, up to `most` points.
+pub fn show(ui: &mut Ui, view: &mut View, most: f32, actions: &mut Vec<Action>) {
     selector(ui, view, actions);
     let Some(kind) = view.maps.kind else { return };
-    let height = (ui.available_height() - space::S).max(60.0);
-    ScrollArea::vertical().id_salt("map").max_height(height).auto_shrink([false, true]).show(
-        ui,
-        |ui| {
+    let height = (most - TOUCH - space::S).max(60.0);
+    ScrollArea::vertical()
+        .id_salt("map")
+        .max_height(height)
+        .min_scrolled_height(height)
+        .auto_shrink([false, true])
+        .show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 6.0;
             match kind {
                 MapKind::Encoder => encoder::show(ui, view, actions),
@@ -37,8 +43,8 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
             if kind == MapKind::Phrase && !view.live.on {
                 labels::show(ui, view, actions);
             }
-        },
-    );
+            follow_focus(ui);
+        });
 }
 
 fn selector(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
@@ -96,6 +102,10 @@ fn doubt(view: &View, picked: Picked<'_>) -> Option<String> {
     match picked {
         Picked::TypedWord(typed) | Picked::Phrase(typed, _) if facts.absent => {
             Some(format!("Not found: '{}' does not stand out in this picture.", typed.text))
+        }
+        Picked::Causal(causal) if !causal.running => {
+            let nothing = causal.random.is_some_and(|random| causal.greatest <= random);
+            nothing.then(|| "No area mattered more than a random one.".to_owned())
         }
         _ => facts.flat.then(|| FLAT.to_owned()),
     }

@@ -159,7 +159,8 @@ impl Picked<'_> {
         match self {
             Self::Encoder(_, Attention::Rollout) => "rollout",
             Self::Encoder(..) => "attention",
-            Self::Word(..) | Self::TypedWord(_) => "activation",
+            Self::Word(..) => "logits",
+            Self::TypedWord(_) => "activation",
             Self::Phrase(..) => "similarity",
             Self::Causal(_) => "fall of ln p",
         }

@@ -1,12 +1,13 @@
 //! Through the words of an answer, one map after the other, and to any word that is typed.
 
 use egui::{
-    Align, Button, CornerRadius, Key, RichText, ScrollArea, Sense, TextEdit, Ui, scroll_area, vec2,
+    Align, Button, CornerRadius, Key, Response, RichText, ScrollArea, Sense, Stroke, TextEdit, Ui,
+    scroll_area, vec2,
 };
 use egui_material_icons::icons::{ICON_CHEVRON_LEFT, ICON_CHEVRON_RIGHT, ICON_SEARCH};
 
 use super::{Grounding, MapAction, Wanted, card};
-use crate::ui::theme::{TOUCH, space};
+use crate::ui::theme::{Palette, TOUCH, space};
 use crate::ui::widgets::icon_button;
 use crate::ui::{Action, View};
 
@@ -113,6 +114,16 @@ fn line(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     }
 }
 
+/// A field with a border: on the bare ground, its own would hardly stand out.
+pub(super) fn bordered(ui: &mut Ui, edit: TextEdit<'_>) -> Response {
+    ui.scope(|ui| {
+        let border = Stroke::new(1.0, Palette::of(ui.visuals()).border);
+        ui.visuals_mut().widgets.inactive.bg_stroke = border;
+        ui.add(edit)
+    })
+    .inner
+}
+
 /// A line to type in with a button beside it; gives what was typed once it is meant.
 pub(super) fn typed_line(
     ui: &mut Ui,
@@ -127,7 +138,7 @@ pub(super) fn typed_line(
         .desired_width(width)
         .char_limit(LONGEST)
         .margin(egui::Margin::symmetric(8, 5));
-    let response = ui.add(edit).accessible_name(name);
+    let response = bordered(ui, edit).accessible_name(name);
     let enter = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
     let clicked = icon_button(ui, ICON_SEARCH, button).clicked();
     let wanted = text.split_whitespace().collect::<Vec<_>>().join(" ");
