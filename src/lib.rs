@@ -7,7 +7,9 @@
 //!                                                               │ Question
 //!                                                               ▼
 //!              session (history) ◄─ app | cli ◄─ EngineEvent ─ engine ─► mistral.rs
-//!                                    │                         (encode → project → decode)
+//!                                    │  ▲                      (encode → project → decode)
+//!                                    │  └─ explain ◄─ the answer read back by the engine,
+//!                                    │                the encoder run again with its attention kept
 //!                                    ▼
 //!                                   ui (View drawn, Actions given back)
 //! ```
@@ -23,15 +25,21 @@
 //! | [`capture`] | pictures from outside, checked and turned upright; cameras |
 //! | [`model_store`] | models on disk: found, unpacked, validated |
 //! | [`session`] | conversations on disk: journal, history, bundles |
+//! | [`heatmap`] | maps over a picture: numbers, colours, files |
+//! | [`encoder`] | vision encoders run by our own code: attention, phrase maps, zero-shot labels |
+//! | [`grounding`] | words, noun phrases and boxes from what the language model's head says |
 //! | [`engine`] | mistral.rs behind commands and events |
+//! | [`explain`] | why this answer: word maps, places of phrases, causal check, one reading at a time |
+//! | [`eval`] | how right the maps are |
 //! | [`ui`] | the window drawn: panels, theme, answers as Markdown |
 //! | [`app`] | the window's logic: threads, events, actions |
-//! | [`cli`] | `ask`, `cameras`, `replay`, `bench`, `demo` |
+//! | [`cli`] | `ask`, `cameras`, `replay`, `bench`, `eval`, `demo` |
 //! | `panics` | a panic, logged; a dependency's kept from the terminal and made an error |
 //! | [`cpu`] | whether this processor can run what was built |
 //!
-//! Imports point down only: `main` → `app`, `cli` → `ui` → `engine` → `capture`, `model_store`,
-//! `session` → `frame`, `region`, `job`, `config`, `scene`, `speech`, `log`.
+//! Imports point down only: `main` → `app`, `cli` → `ui` → `eval` → `explain` → `engine` →
+//! `capture`, `encoder`, `grounding`, `model_store`, `scene`, `session`, `speech` → `frame`,
+//! `heatmap`, `region`, `job`, `config`, `log`.
 //! `tests/architecture.rs` holds this.
 //!
 //! # Invariants
@@ -39,8 +47,11 @@
 //! - Nothing opens a network socket.
 //! - No unbounded channel. Small events go through bounded channels, frames through one-deep slots.
 //! - The engine knows nothing of egui. What `ui` draws it neither reads, decodes nor waits for.
-//! - mistral.rs is named in `engine` and nowhere else; candle there and in `model_store::unpack`;
+//! - mistral.rs is named in `engine` and nowhere else; candle there, in `encoder` and in
+//!   `model_store::unpack`;
 //!   nokhwa in `capture`; egui in `ui` and `app`.
+//! - A raw-logits request to mistral.rs is never dropped, nor sent beside another request.
+//! - No map is shown without what it may claim and its raw range; a flat one is grey.
 //! - Every event carries the id of its request, so that a stale one can be told from the rest.
 //! - Nothing is written into the folder of shipped models.
 //! - Only `main` ends the process, and a Ctrl-C that nothing else could hear (`cli::session`).

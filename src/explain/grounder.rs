@@ -165,7 +165,7 @@ mod tests {
         Scores {
             logits: TokenLogits {
                 tokens,
-                image: vec![0..4],
+                image: std::iter::once(0..4).collect(),
                 prompt: vec![4],
                 answer: 5..8,
                 columns,
