@@ -10,7 +10,6 @@ mod driver;
 mod errors;
 mod fake;
 mod history;
-mod look_tmp;
 mod looks;
 mod maps;
 mod pictures;

@@ -50,7 +50,8 @@ fn draw(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
         let own = facts.range == facts.scale;
         let range = if own { unit.to_owned() } else { format!("{unit} {least} … {most}") };
         small(ui, range).on_hover_text(hint);
-        small(ui, format!("· {cols} × {rows} grid")).on_hover_text("Columns by rows");
+        ui.add_space(space::XS);
+        small(ui, format!("{cols} × {rows} grid")).on_hover_text("Columns by rows");
         ui.add_space(space::XS);
         // As one, so that the word never stands in another line than its slider.
         let layout = Layout::left_to_right(Align::Center);
