@@ -8,16 +8,23 @@ use serde::Serialize;
 
 use super::ask::{read, shown};
 use super::demo::samples;
+use super::heatmaps::Maps;
 use super::output::{json_line, text_line};
 use super::session::Session;
 use super::{BenchArgs, CliError};
 use crate::config::{DEFAULT_QUESTION, Folders};
-use crate::engine::{Question, Weights};
+use crate::encoder::Tower;
+use crate::engine::{Answer, Question, Weights};
+use crate::explain::{self, Told};
+use crate::frame::Frame;
+use crate::region::Region;
 
 /// A question whose answers are long enough to time decoding.
 const DESCRIBE: &str = "Describe this picture in detail.";
 /// What the child process prints when its model is ready.
 const READY: &str = "ready";
+/// Pictures whose answers are tied to them.
+const GROUNDED: usize = 5;
 
 /// Figures of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -58,6 +65,16 @@ struct Figures {
     prefill: Option<Spread>,
     /// Tokens a second, encoding included.
     prefill_rate: Option<Spread>,
+    /// The vision encoder's attention, computed again beside the answer: seconds.
+    attention: Option<Spread>,
+    /// The same for each second from the shutter to the first word.
+    attention_share: Option<Spread>,
+    /// Reading the answer back once, for the maps of its words: seconds.
+    reading: Option<Spread>,
+    /// The same for each second of encoding and prefill.
+    reading_share: Option<Spread>,
+    /// Tying an answer to the picture, all readings: seconds, over the first pictures.
+    grounding: Option<Spread>,
     /// Tokens a second after the first one.
     decode_rate: Option<Spread>,
     /// Largest resident memory of the process, in bytes, where the system tells.
@@ -79,13 +96,16 @@ pub fn run(folders: &Folders, args: &BenchArgs) -> Result<(), CliError> {
 
     // What runs for the first time pays for memory and threads that later answers find ready.
     let (warm_up, _) = read(&files[..1], &[])?;
-    let corner = crate::region::Region::new(0.0, 0.0, 0.5, 0.5).ok();
+    let corner = Region::new(0.0, 0.0, 0.5, 0.5).ok();
     let warm_up: Vec<_> = warm_up.into_iter().map(|(frame, _)| (frame, corner)).collect();
     session.ask(Question::new(shown(&warm_up), DEFAULT_QUESTION), |_| Ok(()))?;
 
-    let mut columns: [Vec<f64>; 6] = Default::default();
-    let [first_word, decode_picture, prepare, prefill, prefill_rate, decode_rate] = &mut columns;
-    for file in &files {
+    let tower = Tower::open(&model.folder).map_err(|error| CliError::Maps(error.to_string()))?;
+    let mut columns: [Vec<f64>; 11] = Default::default();
+    let [first_word, decode_picture, prepare, prefill, prefill_rate, decode_rate, maps @ ..] =
+        &mut columns;
+    let [attention, attention_share, reading, reading_share, grounding] = maps;
+    for (index, file) in files.iter().enumerate() {
         // Each picture is new to the engine, which keeps the last ones it encoded.
         let shutter = Instant::now();
         let (pictures, decoded) = read(std::slice::from_ref(file), &[])?;
@@ -101,6 +121,23 @@ pub fn run(folders: &Folders, args: &BenchArgs) -> Result<(), CliError> {
         prepare.push(answer.timings.prepare);
         prefill.push(answer.timings.prefill);
         prefill_rate.push(answer.usage.prompt_tokens as f64 / answer.timings.prefill);
+        let told = told(&pictures, &answer);
+        if let (Some(first), Some(told)) = (first, told) {
+            let started = Instant::now();
+            explain::attention(&tower, &told.picture)
+                .map_err(|error| CliError::Maps(error.to_string()))?;
+            let seconds = started.elapsed().as_secs_f64();
+            attention.push(seconds);
+            attention_share.push(seconds / first.as_secs_f64());
+            let once = session.score(told.as_given())?.took;
+            reading.push(once);
+            reading_share.push(once / answer.timings.prefill);
+            if index < GROUNDED {
+                let started = Instant::now();
+                Maps::of(&mut session, &model, told)?;
+                grounding.push(started.elapsed().as_secs_f64());
+            }
+        }
         let answer = session.ask(Question::new(shown(&pictures), DESCRIBE), |_| Ok(()))?;
         decode_rate.extend(answer.timings.decode_rate(&answer.usage));
     }
@@ -108,7 +145,9 @@ pub fn run(folders: &Folders, args: &BenchArgs) -> Result<(), CliError> {
     drop(session);
     let starts = (0..args.starts).map(|_| cold_start(args)).collect::<Result<Vec<_>, _>>()?;
 
-    let [first_word, decode_picture, prepare, prefill, prefill_rate, decode_rate] = columns;
+    let [first_word, decode_picture, prepare, prefill, prefill_rate, decode_rate, maps @ ..] =
+        columns;
+    let [attention, attention_share, reading, reading_share, grounding] = maps;
     let figures = Figures {
         model: format!("{} {}", model.name, model.revision),
         weights: model.weights.name(),
@@ -120,10 +159,26 @@ pub fn run(folders: &Folders, args: &BenchArgs) -> Result<(), CliError> {
         prepare: Spread::of(prepare),
         prefill: Spread::of(prefill),
         prefill_rate: Spread::of(prefill_rate),
+        attention: Spread::of(attention),
+        attention_share: Spread::of(attention_share),
+        reading: Spread::of(reading),
+        reading_share: Spread::of(reading_share),
+        grounding: Spread::of(grounding),
         decode_rate: Spread::of(decode_rate),
         peak_memory,
     };
     if args.json { json_line(&mut stdout(), &figures) } else { table(&figures) }
+}
+
+/// What was asked and answered about one picture; `None` for an answer without words.
+fn told(pictures: &[(Frame, Option<Region>)], answer: &Answer) -> Option<Told> {
+    let picture = shown(pictures).pop()?;
+    (!answer.text.is_empty()).then(|| Told {
+        question: Question::new(vec![picture.clone()], DEFAULT_QUESTION),
+        picture,
+        answer: answer.text.clone(),
+        sampled: answer.tokens.iter().map(|token| token.id).collect(),
+    })
 }
 
 fn table(figures: &Figures) -> Result<(), CliError> {
@@ -140,6 +195,11 @@ fn table(figures: &Figures) -> Result<(), CliError> {
         ("  encode and prefill, s", figures.prefill),
         ("prefill with encoding, tok/s", figures.prefill_rate),
         ("decode, tok/s", figures.decode_rate),
+        ("encoder attention, s", figures.attention),
+        ("  for a second to the first word", figures.attention_share),
+        ("reading back (word maps), s", figures.reading),
+        ("  for a second of prefill", figures.reading_share),
+        ("tying an answer to the picture, s", figures.grounding),
     ];
     for (name, spread) in rows {
         let Some(Spread { n, median, min, max }) = spread else {

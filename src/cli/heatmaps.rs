@@ -63,6 +63,8 @@ struct WordReport<'a> {
     text: &'a str,
     bytes: &'a Range<usize>,
     map: Figures,
+    /// How much more probable each part alone makes it than nothing does, in nats.
+    seen_alone: Option<Figures>,
 }
 
 #[derive(Serialize)]
@@ -111,11 +113,11 @@ impl Maps {
 
     /// What JSON carries of them, for a picture of this size.
     pub fn report(&self, (width, height): (u32, u32)) -> MapsReport<'_> {
-        let word = |word: &'_ WordMap| Figures::of(&word.map);
         let words = self.words.iter().map(|found| WordReport {
             text: &found.text,
             bytes: &found.bytes,
-            map: word(found),
+            map: Figures::of(&found.map),
+            seen_alone: found.seen.as_ref().map(Figures::of),
         });
         let phrases = self.phrases.iter().map(|phrase| PhraseReport {
             text: &phrase.text,
@@ -148,8 +150,8 @@ impl Maps {
             reason,
         };
         std::fs::create_dir_all(folder).map_err(|error| failed(folder, error.to_string()))?;
-        let draw = |name: &str, map: &Heatmap, region: Option<Region>| {
-            let mut drawn = overlay(picture, map, Scale::of(map), OPACITY);
+        let draw = |name: &str, map: &Heatmap, scale: Scale, region: Option<Region>| {
+            let mut drawn = overlay(picture, map, scale, OPACITY);
             if let Some(region) = region {
                 outline(&mut drawn, region);
             }
@@ -157,16 +159,26 @@ impl Maps {
             drawn.save(&file).map_err(|error| failed(&file, error.to_string()))
         };
         let mut named: Vec<(String, String, &Heatmap)> = Vec::new();
-        draw("encoder", &self.encoder.rollout, None)?;
+        draw("encoder", &self.encoder.rollout, Scale::usual(&self.encoder.rollout), None)?;
         named.push(("encoder".into(), "attention rollout".into(), &self.encoder.rollout));
         for (index, found) in self.words.iter().enumerate() {
             let name = file_name("word", index, &found.text);
-            draw(&name, &found.map, None)?;
-            named.push((name, found.text.clone(), &found.map));
+            draw(&name, &found.map, Scale::of(&found.map), None)?;
+            named.push((name, format!("{}: its features (TAM)", found.text), &found.map));
+            if let Some(map) = &found.seen {
+                let name = file_name("seen", index, &found.text);
+                draw(&name, map, Scale::of(map), None)?;
+                named.push((name, format!("{}: seen alone, in nats", found.text), map));
+            }
         }
         for (index, phrase) in self.phrases.iter().enumerate() {
             let name = file_name("phrase", index, &phrase.text);
-            draw(&name, &phrase.map, phrase.place.map(|place| place.region))?;
+            draw(
+                &name,
+                &phrase.map,
+                Scale::of(&phrase.map),
+                phrase.place.map(|place| place.region),
+            )?;
             named.push((name, phrase.text.clone(), &phrase.map));
         }
         let named: Vec<Named<'_>> =

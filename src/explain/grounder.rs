@@ -30,7 +30,7 @@ pub struct Grounder {
 
 enum Stage {
     Words,
-    Sight(Box<Sight>, Vec<Range<usize>>),
+    Sight(Box<Sight>, Vec<Piece>),
     Over,
 }
 
@@ -61,11 +61,15 @@ impl Grounder {
     pub fn take(&mut self, scores: &Scores) -> Result<(), GroundingError> {
         match &mut self.stage {
             Stage::Words => self.read_words(scores)?,
-            Stage::Sight(sight, tokens) => {
+            Stage::Sight(sight, pieces) => {
                 sight.take(&scores.logits.logprobs);
                 if sight.is_over() {
-                    for (phrase, tokens) in self.phrases.iter_mut().zip(tokens) {
-                        settle(phrase, sight, tokens);
+                    for word in &mut self.words {
+                        word.seen = sight.map(&tokens_of(pieces, &word.bytes));
+                    }
+                    for phrase in &mut self.phrases {
+                        let tokens = tokens_of(pieces, &phrase.bytes);
+                        settle(phrase, sight, &tokens);
                     }
                     self.stage = Stage::Over;
                 }
@@ -87,14 +91,13 @@ impl Grounder {
         for phrase in &mut self.phrases {
             phrase.place = None;
         }
-        if self.phrases.is_empty() || scores.took > PATIENCE {
+        if self.words.is_empty() || scores.took > PATIENCE {
             self.stage = Stage::Over;
             return Ok(());
         }
-        let tokens = self.phrases.iter().map(|phrase| tokens_of(&scores.pieces, &phrase.bytes));
         let curtain = Curtain::new(square, shown, Fill::Blur);
         let sight = Sight::new(curtain, scores.logits.logprobs.clone());
-        self.stage = Stage::Sight(Box::new(sight), tokens.collect());
+        self.stage = Stage::Sight(Box::new(sight), scores.pieces.clone());
         Ok(())
     }
 }
@@ -114,6 +117,111 @@ fn settle(phrase: &mut Phrase, sight: &Sight, tokens: &Range<usize>) {
     phrase.map = map;
     // The part of the phrase's probability that the window alone brings: 1 - p0 / p.
     let strength = 1.0 - (-support.window).exp();
-    phrase.place =
-        (support.window >= LEAST_SUPPORT).then(|| locate(&phrase.map, strength)).flatten();
+    phrase.place = (support.window >= LEAST_SUPPORT)
+        .then(|| locate(&phrase.map, strength))
+        .flatten()
+        .map(|place| Place { region: sight.windows(place.region), ..place });
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{Rgb, RgbImage};
+
+    use super::*;
+    use crate::engine::{Picture, Question};
+    use crate::frame::{Frame, Source};
+    use crate::grounding::TokenLogits;
+
+    /// A lemon is yellow and lies at the lower right.
+    fn picture() -> Picture {
+        let pixels = RgbImage::from_fn(64, 64, |x, y| {
+            let inside = (48..60).contains(&x) && (48..60).contains(&y);
+            if inside { Rgb([255, 255, 0]) } else { Rgb([0, 0, 90]) }
+        });
+        Picture { frame: Frame::new(pixels, Source::Memory("lemon".into())), region: None }
+    }
+
+    fn told(answer: &str) -> Told {
+        let picture = picture();
+        Told {
+            question: Question::new(vec![picture.clone()], "What is that?"),
+            picture,
+            answer: answer.to_owned(),
+            sampled: Vec::new(),
+        }
+    }
+
+    /// What an engine would say of "A lemon." that says it where it sees yellow.
+    fn scores(wanted: &ScoreRequest) -> Scores {
+        let shown = &wanted.question.turns[0].pictures[0].frame.pixels;
+        let yellow = shown.pixels().filter(|pixel| pixel.0[0] > 200).count();
+        let lemon = if yellow > 0 { -0.1 } else { -6.0 };
+        // Four patches, a word of the question, "A", " lemon", ".".
+        let tokens = vec![3, 3, 3, 3, 20, 30, 31, 32];
+        let columns = vec![20, 30, 31, 32];
+        let logits = (0..tokens.len() * columns.len()).map(|cell| (cell % 5) as f32).collect();
+        let bytes = [0..1, 1..7, 7..8];
+        let pieces = bytes.into_iter().zip([30, 31, 32]);
+        Scores {
+            logits: TokenLogits {
+                tokens,
+                image: vec![0..4],
+                prompt: vec![4],
+                answer: 5..8,
+                columns,
+                logits,
+                logprobs: vec![-0.1, lemon, -0.1],
+            },
+            pieces: pieces.map(|(bytes, id)| Piece { id, bytes }).collect(),
+            took: 0.1,
+        }
+    }
+
+    #[test]
+    fn a_phrase_is_placed_where_it_is_seen() {
+        let mut grounder = Grounder::new(told("A lemon."), 64);
+        assert!(!grounder.has_words());
+        let mut readings = 0;
+        while let Some(wanted) = grounder.next() {
+            assert_eq!(wanted.answer, "A lemon.");
+            grounder.take(&scores(&wanted)).unwrap();
+            readings += 1;
+            assert_eq!(grounder.words.len(), 2);
+        }
+        assert_eq!(readings, 1 + 1 + 9);
+        assert_eq!(grounder.phrases.len(), 1);
+        let place = grounder.phrases[0].place.unwrap();
+        assert!(place.region.x() >= 0.5 && place.region.y() >= 0.5, "{place:?}");
+        assert!(place.strength > 0.99);
+        let seen = grounder.words[1].seen.as_ref().unwrap();
+        assert!(seen.peak().0 > 0.5 && (seen.stats().max - 5.9).abs() < 1e-5);
+    }
+
+    #[test]
+    fn what_is_as_probable_about_nothing_has_no_place() {
+        let mut grounder = Grounder::new(told("A lemon."), 64);
+        while let Some(wanted) = grounder.next() {
+            let mut scores = scores(&wanted);
+            scores.logits.logprobs = vec![-0.1; 3];
+            grounder.take(&scores).unwrap();
+        }
+        assert_eq!(grounder.phrases.len(), 1);
+        assert_eq!(grounder.phrases[0].place, None);
+    }
+
+    #[test]
+    fn a_slow_model_gives_the_words_their_maps_and_no_more() {
+        let mut grounder = Grounder::new(told("A lemon."), 64);
+        let wanted = grounder.next().unwrap();
+        grounder.take(&Scores { took: PATIENCE + 1.0, ..scores(&wanted) }).unwrap();
+        assert!(grounder.next().is_none() && grounder.has_words());
+        assert_eq!((grounder.words.len(), grounder.phrases[0].place), (2, None));
+    }
+
+    #[test]
+    fn readings_of_another_answer_are_refused() {
+        let mut grounder = Grounder::new(told("A rather long answer."), 64);
+        let wanted = grounder.next().unwrap();
+        assert!(grounder.take(&scores(&wanted)).is_err());
+    }
 }

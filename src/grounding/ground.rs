@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
             logprob: word.tokens.iter().filter_map(|token| self.logits.logprobs.get(*token)).sum(),
         };
         let (bytes, text) = (word.bytes.clone(), text[word.bytes.clone()].to_owned());
-        Ok(WordMap { bytes, text, map, raw, margin, evidence })
+        Ok(WordMap { bytes, text, map, raw, margin, evidence, seen: None })
     }
 }
 

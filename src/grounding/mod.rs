@@ -36,6 +36,9 @@ pub struct WordMap {
     pub margin: Heatmap,
     /// How much speaks for the word in the picture.
     pub evidence: Evidence,
+    /// How much more probable each part of the picture, seen alone, makes the word than nothing
+    /// does, in nats; `None` until that was tried.
+    pub seen: Option<Heatmap>,
 }
 
 /// A noun phrase of an answer.

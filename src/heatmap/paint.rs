@@ -17,6 +17,9 @@ const GREY: [u8; 3] = [128; 3];
 /// The opacity of a flat map, where the value would decide.
 const FLAT_OPACITY: f32 = 0.35;
 
+/// The share of cells that [`Scale::usual`] tells apart.
+pub const USUAL: f32 = 0.98;
+
 /// Which values are the weakest and the strongest colour.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale {
@@ -31,6 +34,20 @@ impl Scale {
     pub fn of(map: &Heatmap) -> Self {
         let stats = map.stats();
         Self { low: stats.min, high: stats.max }
+    }
+
+    /// From the weakest cell to the one below which [`USUAL`] of all cells lie.
+    ///
+    /// Vision transformers let a few patches without content hold what concerns the whole picture
+    /// (Darcet et al., "Vision Transformers Need Registers", 2024). Attention heaps up there, and on
+    /// a scale up to its maximum nothing else would be seen.
+    pub fn usual(map: &Heatmap) -> Self {
+        let mut values = map.values().to_vec();
+        values.sort_by(f32::total_cmp);
+        let rank = ((values.len() as f32 * USUAL).ceil() as usize).clamp(1, values.len());
+        let own = Self::of(map);
+        let high = values[rank - 1];
+        if high > own.low { Self { high, ..own } } else { own }
     }
 
     /// From the weakest to the strongest cell of all `maps`, so that their colours can be compared;

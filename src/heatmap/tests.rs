@@ -93,6 +93,20 @@ fn energy_counts_positive_mass_and_parts_of_cells() {
 }
 
 #[test]
+fn a_usual_scale_ends_below_what_sticks_out() {
+    let mut values: Vec<f32> = (0..100).map(|value| value as f32 / 100.0).collect();
+    values[7] = 50.0;
+    let scale = Scale::usual(&map(10, 10, &values));
+    assert!(near(scale.low, 0.0) && near(scale.high, 0.98), "{scale:?}");
+    let alone = map(1, 2, &[0.0, 9.0]);
+    assert_eq!(Scale::usual(&alone), Scale::of(&alone));
+    let mut lonely = vec![0.0; 100];
+    lonely[3] = 1.0;
+    let lonely = map(10, 10, &lonely);
+    assert_eq!(Scale::usual(&lonely), Scale::of(&lonely), "nothing but what sticks out");
+}
+
+#[test]
 fn rank_correlation_is_spearmans() {
     let one = map(1, 5, &[1.0, 2.0, 3.0, 4.0, 5.0]);
     let rho = |values: &[f32]| spearman(&one, &map(1, 5, values));

@@ -6,14 +6,17 @@ papers' methods make of one picture and a few phrases.
 
 import argparse
 import json
+import math
 import string
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer, PreTrainedTokenizerFast, SiglipConfig, SiglipModel
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
@@ -28,8 +31,8 @@ PHRASES = [
     "a cup of coffee and a lemon and a rocket and a cat and a dahlia and the shirt of the cat " * 2,
     "",
 ]
-# What the tokenizers learn their pieces from.
-CORPUS = ["a photo of a cat", "the red rocket on its pad", "a cup of coffee and a lemon", "a dahlia", "the shirt"] * 4
+# Where the tokenizers' pieces come from.
+CORPUS = ["a photo of a cat", "the red rocket on its pad", "a cup of coffee and a lemon", "a dahlia", "the shirt"]
 
 # Only what differs from the configurations' defaults, as folders on the model hub have it.
 CLIP_CONFIG = {
@@ -108,32 +111,43 @@ def picture(width: int, height: int) -> Image.Image:
 
 
 def clip_tokenizer() -> CLIPTokenizer:
-    bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
-    bpe.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.ByteLevel(False)])
-    trainer = trainers.BpeTrainer(
-        vocab_size=340,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        end_of_word_suffix="</w>",
-        show_progress=False,
-    )
-    bpe.train_from_iterator(CORPUS, trainer)
-    learnt = json.loads(bpe.to_str())["model"]
-    # Bytes at the end of a word are pieces of their own, and the two marks come last.
-    pieces = sorted(learnt["vocab"], key=learnt["vocab"].get)
-    ends = [f"{piece}</w>" for piece in pieces if len(piece) == 1]
-    pieces += [end for end in ends if end not in learnt["vocab"]] + ["<|startoftext|>", "<|endoftext|>"]
-    merges = [tuple(pair) for pair in learnt["merges"]]
+    """Learns merges as BPE does; the library's trainer numbers pieces in another order each time."""
+    words = [[*word[:-1], f"{word[-1]}</w>"] for text in CORPUS for word in text.split()]
+    merges = []
+    while len(merges) < 40:
+        pairs = Counter(pair for word in words for pair in pairwise(word))
+        best = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        merges.append(best)
+        words = [merged(word, best) for word in words]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    # The marks come last, as in the real vocabulary: before `eos_token_id`, the end was the largest token.
+    pieces = [*alphabet, *(f"{byte}</w>" for byte in alphabet), *map("".join, merges)]
+    pieces += ["<|startoftext|>", "<|endoftext|>"]
     return CLIPTokenizer(vocab={piece: at for at, piece in enumerate(pieces)}, merges=merges, model_max_length=16)
 
 
+def merged(word: list[str], pair: tuple[str, str]) -> list[str]:
+    out = []
+    for piece in word:
+        if out and (out[-1], piece) == pair:
+            out[-1] += piece
+        else:
+            out.append(piece)
+    return out
+
+
 def siglip_tokenizer() -> PreTrainedTokenizerFast:
-    unigram = Tokenizer(models.Unigram())
+    """A unigram model of the most frequent pieces of up to four letters."""
+    words = [f"▁{word}" for text in CORPUS for word in text.split()]
+    counts = Counter(w[i:j] for w in words for i in range(len(w)) for j in range(i + 1, min(i + 4, len(w)) + 1))
+    frequent = sorted(counts, key=lambda piece: (-counts[piece] * len(piece), piece))[:80]
+    letters = sorted(set("".join(words)) - set(frequent))
+    total = sum(counts.values())
+    pieces = [(piece, math.log(counts[piece] / total)) for piece in [*frequent, *letters]]
+    marks = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    unigram = Tokenizer(models.Unigram(marks + pieces, unk_id=2))
     unigram.normalizer = normalizers.NFKC()
     unigram.pre_tokenizer = pre_tokenizers.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=90, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>", show_progress=False
-    )
-    unigram.train_from_iterator(CORPUS, trainer)
     unigram.post_processor = processors.TemplateProcessing("$A </s>", special_tokens=[("</s>", 1)])
     return PreTrainedTokenizerFast(
         tokenizer_object=unigram, eos_token="</s>", pad_token="</s>", unk_token="<unk>", model_max_length=16
@@ -141,8 +155,8 @@ def siglip_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def canonical(text: str) -> str:
-    """SiglipTokenizer.canonicalize_text, without sentencepiece."""
-    return " ".join(text.lower().translate(str.maketrans("", "", string.punctuation)).split())
+    """SiglipTokenizer's tokenize and canonicalize_text, without sentencepiece."""
+    return " ".join(text.replace("▁", " ").lower().translate(str.maketrans("", "", string.punctuation)).split())
 
 
 def unit(x: torch.Tensor) -> torch.Tensor:

@@ -205,6 +205,7 @@ pub fn grounding() -> Grounding {
         raw: spot(9, at, 0.0, high),
         margin: spot(9, at, -1.0, high),
         evidence: EVIDENCE,
+        seen: Some(spot(3, at, 0.0, high)),
     };
     let (left, right) = ((0.25, 0.5), (0.72, 0.35));
     let words = vec![

@@ -114,6 +114,20 @@ impl Driver {
         }
     }
 
+    /// Has the engine read one answer back.
+    pub fn read_back_once(&mut self) {
+        assert!(self.engine.read_next(), "an answer waits to be read back");
+        self.steps();
+    }
+
+    /// Has the engine read answers back until none is wanted any more.
+    pub fn read_back(&mut self) {
+        self.steps();
+        while self.engine.read_next() {
+            self.steps();
+        }
+    }
+
     /// Clicks on what has this name, wherever it is scrolled to.
     pub fn click(&mut self, name: &str) {
         self.window.get_by_label(name).scroll_to_me();

@@ -9,6 +9,7 @@ mod bench;
 mod driver;
 mod errors;
 mod fake;
+mod grounding;
 mod history;
 mod looks;
 mod maps;

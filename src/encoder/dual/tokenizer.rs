@@ -119,10 +119,11 @@ fn special<'a>(settings: &'a Map<String, Value>, name: &str) -> Option<&'a str> 
     token.as_str().or_else(|| token.get("content").and_then(Value::as_str))
 }
 
-/// Lower case, ASCII punctuation removed, runs of white space made one space
-/// (`SiglipTokenizer.canonicalize_text`).
+/// Lower case, ASCII punctuation removed, runs of white space made one space; `SentencePiece`'s mark
+/// of a space is one (`SiglipTokenizer.tokenize` and `canonicalize_text`).
 fn canonical(text: &str) -> String {
-    let kept = text.to_lowercase().replace(|c: char| c.is_ascii_punctuation(), "");
+    let text = text.to_lowercase().replace('\u{2581}', " ");
+    let kept = text.replace(|c: char| c.is_ascii_punctuation(), "");
     kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -138,6 +139,7 @@ mod tests {
     fn siglip_texts_lose_case_and_punctuation() {
         assert_eq!(canonical("  The RED\trocket,\n on its pad! "), "the red rocket on its pad");
         assert_eq!(canonical("T-shirt (#2)…"), "tshirt 2…", "only ASCII punctuation goes");
+        assert_eq!(canonical("a\u{2581}\u{2581}cat"), "a cat");
         assert_eq!(canonical("?!"), "");
     }
 }
