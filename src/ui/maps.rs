@@ -30,7 +30,7 @@ pub(super) use boxes::{point, show as show_boxes};
 pub(super) use labels::show as show_labels;
 pub(super) use layer::{paint, refresh};
 pub(super) use marks::{legend as marks_legend, marks, pointed_at};
-pub(super) use panel::{is_beside, show as show_panel, spoken};
+pub(super) use panel::{beside, show as show_panel, spoken};
 pub(super) use prefs::show as show_preferences;
 pub(super) use words::step as step_word;
 

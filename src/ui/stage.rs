@@ -143,14 +143,14 @@ fn map_panel(ui: &mut Ui, view: &mut View, room: Rect, actions: &mut Vec<Action>
         let frame = UiFrame::new().inner_margin(margin);
         panel.frame(frame).resizable(false).show_separator_line(false)
     };
-    if maps::is_beside(&view.maps, outer) {
-        let margin = Margin { left: 0, top: space::S as i8, ..margin };
-        let panel = plain(Panel::right("map_beside"), margin).exact_size(outer.x * 0.5);
+    if let Some(width) = maps::beside(&view.maps, outer) {
+        let margin = Margin { left: space::S as i8, top: space::S as i8, ..margin };
+        let panel = plain(Panel::right("map_beside"), margin).exact_size(width);
         let most = outer.y - 2.0 * space::S;
         let drawn = panel.show(ui, |ui| maps::show_panel(ui, view, most, actions));
-        room.with_max_x(drawn.response.rect.left() - space::S)
+        room.with_max_x(drawn.response.rect.left())
     } else {
-        let most = outer.y * 0.55;
+        let most = outer.y * 0.54;
         let panel = plain(Panel::bottom("map_below"), margin).max_size(outer.y);
         let drawn = panel.show(ui, |ui| maps::show_panel(ui, view, most, actions));
         room.with_max_y(drawn.response.rect.top() - space::S)

@@ -1,55 +1,68 @@
 //! What the colours of a map mean: the raw range, the grid, and how strongly it covers the picture.
 
 use egui::{
-    Label, Mesh, Rect, RichText, Role, Sense, Shape, Slider, Stroke, StrokeKind, Ui, WidgetInfo,
-    pos2, vec2,
+    Align, Label, Layout, Mesh, Rect, RichText, Role, Sense, Shape, Slider, Stroke, StrokeKind, Ui,
+    WidgetInfo, pos2, vec2,
 };
 
 use super::layer::{Facts, coloured};
-use super::pick::Picked;
+use super::pick::{Picked, pick};
 use crate::heatmap::paint::{self, Scale};
 use crate::ui::theme::{Palette, space};
 use crate::ui::{Action, View};
 
 /// Width and height of the colour bar, in points.
-const BAR: (f32, f32) = (110.0, 10.0);
-/// Steps of its colours.
+const BAR: (f32, f32) = (96.0, 10.0);
+/// Width of the opacity's word and slider, in points.
+const OPACITY: f32 = 140.0;
+/// Steps of the bar's colours.
 const STEPS: u32 = 48;
 
 /// Draws the legend.
 pub(super) fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
+    ui.scope(|ui| draw(ui, view, actions));
+}
+
+fn draw(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     let palette = Palette::of(ui.visuals());
-    let small = |text: String| Label::new(RichText::new(text).size(12.5).color(palette.weak));
-    let Ok(picked) = super::pick::pick(view) else { return };
+    let small = |ui: &mut Ui, text: String| {
+        ui.add(Label::new(RichText::new(text).size(12.5).color(palette.weak)).extend())
+    };
+    let Ok(picked) = pick(view) else { return };
     let unit = picked.unit();
-    let shared = matches!(picked, Picked::Word(..));
+    let hint = if matches!(picked, Picked::Word(..)) {
+        "The raw values of this map. The colours have one scale for all words of the answer."
+    } else {
+        "The raw values of this map"
+    };
     let Some(facts) = view.maps.layer.facts() else { return };
-    let Scale { low, high } = facts.scale;
+    let [low, high] = ends(facts.scale);
+    let [least, most] = ends(facts.range);
+    let (rows, cols) = facts.grid;
+    ui.spacing_mut().interact_size.y = 18.0;
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(6.0, space::XS);
-        ui.spacing_mut().interact_size.y = 20.0;
-        ui.add(small(number(low)));
+        small(ui, low);
         bar(ui, facts);
-        ui.add(small(number(high)));
-        ui.add_space(space::S);
-        let (rows, cols) = facts.grid;
-        let range = format!("{unit} {} … {}", number(facts.range.low), number(facts.range.high));
-        let hint = if shared {
-            "The raw values of this map. The colours have one scale for all words of the answer."
-        } else {
-            "The raw values of this map"
-        };
-        ui.add(small(range)).on_hover_text(hint);
-        ui.add(small(format!("· {cols} × {rows} grid"))).on_hover_text("Columns by rows");
-        ui.add_space(space::S);
-        opacity(ui, view, actions);
+        small(ui, high);
+        ui.add_space(space::XS);
+        // Where the colours end at this map's own values, they are said there.
+        let own = facts.range == facts.scale;
+        let range = if own { unit.to_owned() } else { format!("{unit} {least} … {most}") };
+        small(ui, range).on_hover_text(hint);
+        ui.add_space(space::XS);
+        small(ui, format!("{cols} × {rows} grid")).on_hover_text("Columns by rows");
+        ui.add_space(space::XS);
+        // As one, so that the word never stands in another line than its slider.
+        let layout = Layout::left_to_right(Align::Center);
+        ui.allocate_ui_with_layout(vec2(OPACITY, 18.0), layout, |ui| opacity(ui, view, actions));
     });
 }
 
 fn opacity(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     let palette = Palette::of(ui.visuals());
     ui.label(RichText::new("Opacity").size(12.5).color(palette.weak));
-    ui.spacing_mut().slider_width = 90.0;
+    ui.spacing_mut().slider_width = 84.0;
     let opacity = &mut view.settings.maps.opacity;
     let slider = Slider::new(opacity, 0.1..=1.0).step_by(0.05).show_value(false);
     if ui.add(slider).accessible_name("Opacity of the map").changed() {
@@ -60,8 +73,8 @@ fn opacity(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
 /// The colours from the lower end of the scale to the upper, as they are over the picture.
 fn bar(ui: &mut Ui, facts: Facts) {
     let (rect, response) = ui.allocate_exact_size(BAR.into(), Sense::hover());
-    let Scale { low, high } = facts.scale;
-    let name = format!("Colours from {} to {}", number(low), number(high));
+    let [low, high] = ends(facts.scale);
+    let name = format!("Colours from {low} to {high}");
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
     let palette = Palette::of(ui.visuals());
     ui.painter().rect_filled(rect, 0.0, palette.stage);
@@ -78,17 +91,18 @@ fn bar(ui: &mut Ui, facts: Facts) {
     ui.painter().rect_stroke(rect, 0.0, line, StrokeKind::Outside);
 }
 
-/// A raw value in as few digits as tell it apart.
-pub(super) fn number(value: f32) -> String {
-    let size = value.abs();
-    let text = match size {
-        0.0 => "0".to_owned(),
+/// Both ends of a scale, in as many digits as the greater of them needs.
+fn ends(Scale { low, high }: Scale) -> [String; 2] {
+    let size = low.abs().max(high.abs());
+    let text = |value: f32| match size {
+        _ if value.abs() <= size * 1e-4 => "0".to_owned(),
         _ if size >= 100.0 => format!("{value:.0}"),
         _ if size >= 1.0 => format!("{value:.2}"),
-        _ if size >= 0.001 => format!("{value:.4}"),
+        _ if size >= 0.01 => format!("{value:.4}"),
+        _ if size >= 1e-4 => format!("{value:.6}"),
         _ => format!("{value:.1e}"),
     };
-    text.replace('-', "−")
+    [low, high].map(|value| text(value).replace('-', "−"))
 }
 
 #[cfg(test)]
@@ -97,14 +111,15 @@ mod tests {
 
     #[test]
     fn raw_values_are_short_and_never_lost() {
-        for (value, text) in [
-            (0.0, "0"),
-            (-12.345, "−12.35"),
-            (0.02041, "0.0204"),
-            (1234.6, "1235"),
-            (0.000_012, "1.2e−5"),
+        for (low, high, wanted) in [
+            (0.0, 0.0, ["0", "0"]),
+            (-0.02, 2.194, ["−0.02", "2.19"]),
+            (1e-21, 0.8082, ["0", "0.8082"]),
+            (0.12, 1234.6, ["0", "1235"]),
+            (0.001_74, 0.001_8, ["0.001740", "0.001800"]),
+            (-0.000_002, 0.000_012, ["−2.0e−6", "1.2e−5"]),
         ] {
-            assert_eq!(number(value), text);
+            assert_eq!(ends(Scale { low, high }), wanted);
         }
     }
 }

@@ -9,13 +9,14 @@ use crate::ui::widgets::follow_focus;
 use crate::ui::{Action, View, mark};
 
 /// From this width on, all maps are offered side by side, in points.
-const SEGMENTS: f32 = 500.0;
+const SEGMENTS: f32 = 480.0;
 /// What is said of a map in which nothing stands out.
 const FLAT: &str = "Low contrast: nothing stands out.";
 
-/// Whether the panel is to stand beside the picture: under it, too little height would be left.
-pub fn is_beside(maps: &Maps, room: Vec2) -> bool {
-    maps.kind.is_some() && room.y < 330.0 && room.x >= 420.0
+/// How wide the panel is beside the picture: where under it too little height would be left.
+pub fn beside(maps: &Maps, room: Vec2) -> Option<f32> {
+    let is = room.y < 330.0 && room.x >= 420.0;
+    is.then_some(if maps.kind.is_some() { room.x * 0.5 } else { 205.0 })
 }
 
 /// Draws the panel.
