@@ -7,11 +7,9 @@ use super::App;
 use super::act::Waiting;
 use super::desktop::Wish;
 use crate::engine::{EngineError, Picture, Question, RequestId, ScoreRequest, Scores};
-use crate::explain::{About, Check, Curtain, Fill, Grounder, MapNews, Told};
+use crate::explain::{About, Check, Curtain, Fill, Grounder, LEAST_SUPPORT, MapNews, Told};
 use crate::ui::maps::{Grounding, MapAction, MapKind, Typed, Wanted, card};
 
-/// Support of the whole picture below which a typed word counts as absent, in nats.
-const LEAST_SUPPORT: f32 = 0.7;
 /// Shortest time between two looks of the dual encoder at a live picture.
 const LABELS_INTERVAL: std::time::Duration = std::time::Duration::from_millis(700);
 
@@ -58,6 +56,7 @@ impl App {
             MapAction::Show(kind) => maps.kind = kind,
             MapAction::Attention(attention) => maps.attention = attention,
             MapAction::Pin(pinned) => maps.pinned = pinned,
+            MapAction::Source(source) => maps.source = source,
             MapAction::Word(card, word) => {
                 maps.word = Some((card, word));
                 maps.typed = Wanted::None;
@@ -342,7 +341,7 @@ impl App {
 
     fn go_on_typed(&mut self, mut typed: Box<TypedWord>, scores: &Scores) {
         let (square, shown) = typed.told.input(typed.side);
-        let support: f32 = scores.logits.logprobs.iter().sum();
+        let support = typed.told.word_logprob(&typed.text, scores);
         match typed.found.take() {
             None => match typed.told.word_map(&typed.text, scores, shown) {
                 Ok(map) => {

@@ -138,6 +138,15 @@ pub struct Piece {
     pub bytes: Range<usize>,
 }
 
+/// The tokens that some of `bytes` belong to.
+#[must_use]
+pub fn tokens_at(pieces: &[Piece], bytes: &Range<usize>) -> Range<usize> {
+    let inside = |piece: &Piece| piece.bytes.start < bytes.end && piece.bytes.end > bytes.start;
+    let start = pieces.iter().position(inside).unwrap_or(0);
+    let end = pieces.iter().rposition(inside).map_or(start, |last| last + 1);
+    start..end
+}
+
 /// Tokens counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Usage {
@@ -167,5 +176,20 @@ impl Timings {
     pub fn decode_rate(&self, usage: &Usage) -> Option<f64> {
         let steps = usage.answer_tokens.saturating_sub(1) as f64;
         (steps >= 1.0 && self.decode > 0.0).then(|| steps / self.decode)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_belong_to_the_tokens_that_complete_them() {
+        // "A lemon" in three tokens, the second without text of its own.
+        let piece = |id, bytes| Piece { id, bytes };
+        let pieces = [piece(1, 0..1), piece(2, 1..1), piece(3, 1..7)];
+        assert_eq!(tokens_at(&pieces, &(2..7)), 2..3);
+        assert_eq!(tokens_at(&pieces, &(0..7)), 0..3);
+        assert!(tokens_at(&pieces, &(9..12)).is_empty());
     }
 }

@@ -35,6 +35,7 @@ pub use command::{
 pub use error::EngineError;
 pub use event::{
     Answer, EngineEvent, Finish, LoadProgress, ModelInfo, Piece, Scores, Timings, Token, Usage,
+    tokens_at,
 };
 pub use prompt::encoder_input;
 

@@ -12,7 +12,7 @@ mod table;
 pub use table::{Interval, Row};
 
 use crate::encoder::Tower;
-use crate::engine::{EngineError, Picture, Question, ScoreRequest, Scores};
+use crate::engine::{EngineError, Picture, Question, ScoreRequest, Scores, tokens_at};
 use crate::explain::{Curtain, Fill, Sight, Told};
 use crate::grounding::GroundingError;
 use crate::heatmap::Heatmap;
@@ -92,7 +92,7 @@ impl Looker<'_> {
         while let Some(square) = sight.picture() {
             sight.take(&(self.read)(told.about(square))?.logits.logprobs);
         }
-        let tokens = 0..scores.logits.logprobs.len();
+        let tokens = tokens_at(&scores.pieces, &told.word_bytes(word));
         let unfinished = || GroundingError::OtherAnswer;
         let seen = sight.map(&tokens).ok_or_else(unfinished)?;
         let support = sight.support(&tokens).ok_or_else(unfinished)?.whole;
@@ -106,7 +106,6 @@ impl Looker<'_> {
         let open = (self.read)(told.as_given())?;
         let closed = Curtain::new(square, shown, Fill::Blur).closed();
         let closed = (self.read)(told.about(closed))?;
-        let total = |scores: &Scores| scores.logits.logprobs.iter().sum::<f32>();
-        Ok(total(&open) - total(&closed))
+        Ok(told.word_logprob(word, &open) - told.word_logprob(word, &closed))
     }
 }

@@ -6,15 +6,16 @@ use super::occlusion::Curtain;
 use super::sight::Sight;
 use super::told::Told;
 use crate::config::Fill;
-use crate::engine::{Piece, ScoreRequest, Scores};
+use crate::engine::{Piece, ScoreRequest, Scores, tokens_at};
 use crate::grounding::regions::locate;
 use crate::grounding::{self, GroundingError, Phrase, Place, WordMap};
 
 /// A reading that takes longer than this, in seconds, is not done ten times more for each answer:
 /// the words have their maps then, and the phrases no places.
 const PATIENCE: f64 = 6.0;
-/// A window must make a phrase this much more probable than nothing does, in nats.
-const LEAST_SUPPORT: f32 = 0.7;
+/// What the picture adds to the log-probability of a word or phrase that counts as seen in it, in
+/// nats: it makes it twice as probable.
+pub const LEAST_SUPPORT: f32 = std::f32::consts::LN_2;
 
 /// The grounding of one answer. It computes nothing itself: [`Grounder::next`] is what the engine
 /// is to read back, [`Grounder::take`] takes what came of it.
@@ -65,10 +66,10 @@ impl Grounder {
                 sight.take(&scores.logits.logprobs);
                 if sight.is_over() {
                     for word in &mut self.words {
-                        word.seen = sight.map(&tokens_of(pieces, &word.bytes));
+                        word.seen = sight.smooth(&tokens_at(pieces, &word.bytes));
                     }
                     for phrase in &mut self.phrases {
-                        let tokens = tokens_of(pieces, &phrase.bytes);
+                        let tokens = tokens_at(pieces, &phrase.bytes);
                         settle(phrase, sight, &tokens);
                     }
                     self.stage = Stage::Over;
@@ -102,23 +103,17 @@ impl Grounder {
     }
 }
 
-/// The tokens that some of `bytes` belong to.
-fn tokens_of(pieces: &[Piece], bytes: &Range<usize>) -> Range<usize> {
-    let inside = |piece: &Piece| piece.bytes.start < bytes.end && piece.bytes.end > bytes.start;
-    let start = pieces.iter().position(inside).unwrap_or(0);
-    let end = pieces.iter().rposition(inside).map_or(start, |last| last + 1);
-    start..end
-}
-
 /// Gives a phrase the map of where it is seen, and its place if a part of the picture is enough to
 /// say it.
 fn settle(phrase: &mut Phrase, sight: &Sight, tokens: &Range<usize>) {
     let (Some(support), Some(map)) = (sight.support(tokens), sight.map(tokens)) else { return };
-    phrase.map = map;
+    if let Some(smooth) = sight.smooth(tokens) {
+        phrase.map = smooth;
+    }
     // The part of the phrase's probability that the window alone brings: 1 - p0 / p.
     let strength = 1.0 - (-support.window).exp();
     phrase.place = (support.window >= LEAST_SUPPORT)
-        .then(|| locate(&phrase.map, strength))
+        .then(|| locate(&map, strength))
         .flatten()
         .map(|place| Place { region: sight.windows(place.region), ..place });
 }
@@ -220,7 +215,7 @@ mod tests {
 
     #[test]
     fn readings_of_another_answer_are_refused() {
-        let mut grounder = Grounder::new(told("A rather long answer."), 64);
+        let mut grounder = Grounder::new(told("No."), 64);
         let wanted = grounder.next().unwrap();
         assert!(grounder.take(&scores(&wanted)).is_err());
     }

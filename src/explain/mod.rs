@@ -13,10 +13,10 @@ pub use crate::config::Fill;
 use crate::heatmap::Heatmap;
 use crate::region::Region;
 pub use check::Check;
-pub use grounder::Grounder;
+pub use grounder::{Grounder, LEAST_SUPPORT};
 pub use occlusion::Curtain;
 pub use sight::{Sight, Support};
-pub use told::Told;
+pub use told::{Told, as_answer};
 pub use worker::{About, Explainer, MapNews, attention, find, look};
 
 /// Where the attention of the vision encoder went.

@@ -91,6 +91,23 @@ impl Sight {
         Some(map.over(inner.within(self.curtain.shown)))
     }
 
+    /// [`Sight::map`] for the eye: all of what the encoder was shown, interpolated between the
+    /// windows' centres and going on as it is beyond the outer ones.
+    pub fn smooth(&self, tokens: &Range<usize>) -> Option<Heatmap> {
+        let shown = self.curtain.shown;
+        let map = self.map(tokens)?;
+        let values = (0..GRID * GRID).map(|cell| {
+            let at = |cell: usize| {
+                let centre = (cell as f32 + 0.5) / GRID as f32;
+                centre.clamp(2.0 * EDGE, 1.0 - 2.0 * EDGE)
+            };
+            let (x, y) = (at(cell % GRID), at(cell / GRID));
+            map.bilinear(shown.x() + x * shown.width(), shown.y() + y * shown.height())
+        });
+        let values = values.collect::<Option<Vec<f32>>>()?;
+        Heatmap::new(GRID, GRID, values).ok().map(|map| map.over(shown))
+    }
+
     /// The windows whose centres lie in `centres`, a box of [`Sight::map`]'s cells, as a part of
     /// the frame.
     pub fn windows(&self, centres: Region) -> Region {
@@ -150,6 +167,10 @@ mod tests {
         let place = locate(&sight.map(&(0..1)).unwrap(), 1.0).unwrap();
         let window = sight.windows(place.region);
         assert_eq!(Some(window), Region::new(0.25, 0.25, 0.25, 0.25).ok());
+        let smooth = sight.smooth(&(0..1)).unwrap();
+        assert_eq!((smooth.rows(), smooth.area()), (GRID, shown));
+        let corner = sight.map(&(0..1)).unwrap().values()[0];
+        assert!((smooth.values()[0] - corner).abs() < 1e-4);
         let support = sight.support(&(0..1)).unwrap();
         assert!(support.whole > 2.0 && (support.whole - support.window).abs() < 0.5, "{support:?}");
         let blind = sight.support(&(2..3)).unwrap();

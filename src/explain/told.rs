@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use image::RgbImage;
 
-use crate::engine::{Picture, Question, ScoreRequest, Scores, encoder_input};
+use super::occlusion::sum;
+use crate::engine::{Picture, Question, ScoreRequest, Scores, encoder_input, tokens_at};
 use crate::frame::{Frame, Source};
 use crate::grounding::{self, GroundingError};
 use crate::heatmap::Heatmap;
@@ -30,11 +31,24 @@ impl Told {
         Self { answer, sampled: Vec::new(), ..self.clone() }
     }
 
-    /// The same question with "A ‹word›." in the answer's place.
+    /// The same question with [`as_answer`] in the answer's place.
     #[must_use]
     pub fn with_word(&self, word: &str) -> Self {
-        let vowel = word.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']);
-        self.with_answer(format!("{} {word}.", if vowel { "An" } else { "A" }))
+        self.with_answer(as_answer(word))
+    }
+
+    /// Where `word` stands in the answer of [`Told::with_word`].
+    #[must_use]
+    pub fn word_bytes(&self, word: &str) -> Range<usize> {
+        let end = self.answer.len().saturating_sub(1);
+        end.saturating_sub(word.len())..end
+    }
+
+    /// ln p of `word` in the answer of [`Told::with_word`], read back as `scores`.
+    #[must_use]
+    pub fn word_logprob(&self, word: &str, scores: &Scores) -> f32 {
+        let tokens = tokens_at(&scores.pieces, &self.word_bytes(word));
+        sum(&scores.logits.logprobs, &tokens)
     }
 
     /// The map of `word`, where `scores` are of the answer of [`Told::with_word`] about the part
@@ -51,7 +65,7 @@ impl Told {
         let pieces: Vec<(u32, Range<usize>)> =
             scores.pieces.iter().map(|piece| (piece.id, piece.bytes.clone())).collect();
         let (words, _) = grounding::ground(&self.answer, &pieces, &scores.logits, shown)?;
-        let start = self.answer.len() - 1 - word.len();
+        let start = self.word_bytes(word).start;
         let maps: Vec<(&Heatmap, f32)> = words
             .iter()
             .filter(|found| found.bytes.start >= start)
@@ -87,6 +101,13 @@ impl Told {
     pub fn input(&self, side: u32) -> (RgbImage, Region) {
         encoder_input(&self.picture, side)
     }
+}
+
+/// A word as the model's answer: "A ‹word›."
+#[must_use]
+pub fn as_answer(word: &str) -> String {
+    let vowel = word.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']);
+    format!("{} {word}.", if vowel { "An" } else { "A" })
 }
 
 #[cfg(test)]

@@ -59,6 +59,16 @@ pub enum Attention {
     Head(usize, usize),
 }
 
+/// Where a word of the answer is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WordSource {
+    /// Where a part of the picture alone makes the model say it.
+    #[default]
+    Seen,
+    /// Where its features lie (TAM).
+    Features,
+}
+
 /// A map that is computed when it is asked for.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Wanted<T> {
@@ -102,6 +112,8 @@ pub enum MapAction {
     Attention(Attention),
     /// The map of this word of this card, in place of a word that was typed.
     Word(usize, usize),
+    /// Where words of the answer are shown.
+    Source(WordSource),
     /// Light the phrase of this card until told otherwise; `None` lets go.
     Pin(Option<(usize, usize)>),
     /// A map of this word in the answering model.
@@ -129,6 +141,8 @@ pub struct Maps {
     pub encoder: Wanted<Arc<EncoderMaps>>,
     /// The card and the word whose map is shown.
     pub word: Option<(usize, usize)>,
+    /// Where words of the answer are shown, once both is known.
+    pub source: WordSource,
     /// The card and the phrase that is pinned.
     pub pinned: Option<(usize, usize)>,
     /// The card and the phrase that is pointed at, in the answer or on the picture.

@@ -142,7 +142,7 @@ fn scores(wanted: &ScoreRequest) -> Scores {
     let answer = 5..tokens.len();
     let logits = TokenLogits {
         tokens,
-        image: vec![0..4],
+        image: std::iter::once(0..4).collect(),
         prompt: vec![4],
         answer,
         columns,

@@ -12,7 +12,7 @@ use image::{Rgba, RgbaImage};
 
 use super::Attention;
 use super::pick::{Picked, pick};
-use crate::explain::EncoderMaps;
+use crate::explain::{EncoderMaps, LEAST_SUPPORT};
 use crate::heatmap::Heatmap;
 use crate::heatmap::paint::{self, Scale};
 use crate::region::Region;
@@ -109,6 +109,7 @@ fn map(picked: Picked<'_>) -> Option<Cow<'_, Heatmap>> {
             Attention::Head(layer, head) => maps.heads.get(layer)?.get(head).map(Cow::Borrowed),
         },
         Picked::Word(of, word) => of.words.get(word).map(|word| Cow::Borrowed(&word.map)),
+        Picked::Seen(word, _) => word.seen.as_ref().map(Cow::Borrowed),
         Picked::TypedWord(typed) | Picked::Phrase(typed, _) => Some(Cow::Borrowed(&typed.map)),
         Picked::Causal(causal) => Some(Cow::Borrowed(&causal.map)),
     }
@@ -128,6 +129,14 @@ fn scale(picked: Picked<'_>, map: &Heatmap) -> Scale {
     let own = Scale::of(map);
     match picked {
         Picked::Word(of, _) => Scale::shared(of.words.iter().map(|word| &word.map)).unwrap_or(own),
+        // What a part of the picture makes less probable is not seen there.
+        Picked::Seen(_, of) => {
+            let maps = of.words.iter().filter_map(|word| word.seen.as_ref());
+            let most = Scale::shared(maps).unwrap_or(own).high;
+            Scale { low: 0.0, high: most.max(LEAST_SUPPORT) }
+        }
+        // A few patches gather most of the attention: the rest is to be told apart.
+        Picked::Encoder(..) => Scale::usual(map),
         Picked::Causal(_) => Scale { low: 0.0, high: own.high.max(f32::MIN_POSITIVE) },
         _ => own,
     }

@@ -30,7 +30,7 @@ fn draw(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     };
     let Ok(picked) = pick(view) else { return };
     let unit = picked.unit();
-    let hint = if matches!(picked, Picked::Word(..)) {
+    let hint = if matches!(picked, Picked::Word(..) | Picked::Seen(..)) {
         "The raw values of this map. The colours have one scale for all words of the answer."
     } else {
         "The raw values of this map"

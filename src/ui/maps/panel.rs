@@ -104,6 +104,9 @@ fn doubt(view: &View, picked: Picked<'_>) -> Option<String> {
         Picked::TypedWord(typed) | Picked::Phrase(typed, _) if facts.absent => {
             Some(format!("Not found: '{}' does not stand out in this picture.", typed.text))
         }
+        Picked::Seen(word, _) if facts.absent => {
+            Some(format!("No part of the picture alone makes the model say '{}'.", word.text))
+        }
         Picked::Causal(causal) if !causal.running => {
             let nothing = causal.random.is_some_and(|random| causal.greatest <= random);
             nothing.then(|| "No area mattered more than a random one.".to_owned())

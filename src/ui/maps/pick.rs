@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{Attention, Grounding, MapKind, Maps, Typed, Wanted, card, shown_frame};
-use crate::explain::{Causal, EncoderMaps};
+use super::{Attention, Grounding, MapKind, Maps, Typed, Wanted, WordSource, card, shown_frame};
+use crate::explain::{Causal, EncoderMaps, LEAST_SUPPORT, as_answer};
+use crate::grounding::WordMap;
 use crate::ui::View;
 
 /// A map that can be drawn.
@@ -14,6 +15,8 @@ pub(super) enum Picked<'a> {
     Encoder(&'a Arc<EncoderMaps>, Attention),
     /// Of the word with this number.
     Word(&'a Grounding, usize),
+    /// Of the same, where it is seen.
+    Seen(&'a WordMap, &'a Grounding),
     /// Of a word that was typed.
     TypedWord(&'a Typed),
     /// Of a phrase that was typed, in the dual encoder of this name.
@@ -81,7 +84,12 @@ fn word(view: &View) -> Result<Picked<'_>, Instead> {
     )?;
     let index = view.maps.word.filter(|(of, _)| *of == card).map_or(0, |(_, word)| word);
     match of.words.len().checked_sub(1) {
-        Some(last) => Ok(Picked::Word(of, index.min(last))),
+        Some(last) => {
+            let index = index.min(last);
+            let word = &of.words[index];
+            let seen = view.maps.source == WordSource::Seen && word.seen.is_some();
+            Ok(if seen { Picked::Seen(word, of) } else { Picked::Word(of, index) })
+        }
         None => Err(Instead::Hint("The answer has no word to show: type one.")),
     }
 }
@@ -130,11 +138,20 @@ impl Picked<'_> {
                 )
                 .into()
             }
+            Self::Seen(word, _) => {
+                let most = word.seen.as_ref().map_or(0.0, |map| map.stats().max);
+                format!(
+                    "Parts of the picture that, seen alone, make the model say '{}': up to {most:.1} \
+                     nats likelier than without a picture.",
+                    word.text
+                )
+                .into()
+            }
             Self::TypedWord(typed) => {
-                let word = &typed.text;
+                let (word, answer) = (&typed.text, as_answer(&typed.text));
                 format!(
                     "Image patches whose features point to '{word}' in the answering model, \
-                     teacher-forced as \"A {word}.\": it did not say so itself. Correlational."
+                     teacher-forced as \"{answer}\": it did not say so itself. Correlational."
                 )
                 .into()
             }
@@ -160,6 +177,7 @@ impl Picked<'_> {
             Self::Encoder(_, Attention::Rollout) => "rollout",
             Self::Encoder(..) => "attention",
             Self::Word(..) => "logits",
+            Self::Seen(..) => "gain of ln p",
             Self::TypedWord(_) => "activation",
             Self::Phrase(..) => "similarity",
             Self::Causal(_) => "fall of ln p",
@@ -170,6 +188,9 @@ impl Picked<'_> {
     pub(super) fn absent(&self) -> bool {
         match self {
             Self::TypedWord(typed) | Self::Phrase(typed, _) => !typed.present,
+            Self::Seen(word, _) => {
+                word.seen.as_ref().is_none_or(|map| map.stats().max < LEAST_SUPPORT)
+            }
             _ => false,
         }
     }

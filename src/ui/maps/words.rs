@@ -6,7 +6,7 @@ use egui::{
 };
 use egui_material_icons::icons::{ICON_CHEVRON_LEFT, ICON_CHEVRON_RIGHT, ICON_SEARCH};
 
-use super::{Grounding, MapAction, Wanted, card};
+use super::{Grounding, MapAction, Wanted, WordSource, card};
 use crate::ui::theme::{Palette, TOUCH, space};
 use crate::ui::widgets::icon_button;
 use crate::ui::{Action, View};
@@ -31,6 +31,12 @@ pub(super) fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
             ui.horizontal(|ui| strip(ui, view, actions));
         }
         ui.horizontal(|ui| line(ui, view, actions));
+    }
+    let both = |grounding: &Grounding| grounding.words.iter().any(|word| word.seen.is_some());
+    if let Some((card, Some(_))) = shown(view)
+        && words(view, card).is_some_and(both)
+    {
+        source(ui, view, actions);
     }
 }
 
@@ -105,6 +111,22 @@ fn strip(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
             }
         });
     actions.extend(wanted.map(Action::Maps));
+}
+
+/// Where words of the answer are to be shown.
+fn source(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
+    let mut source = view.maps.source;
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = space::XS;
+        for (one, name) in
+            [(WordSource::Seen, "Seen alone"), (WordSource::Features, "Features (TAM)")]
+        {
+            ui.selectable_value(&mut source, one, RichText::new(name).size(13.0));
+        }
+    });
+    if source != view.maps.source {
+        actions.push(Action::Maps(MapAction::Source(source)));
+    }
 }
 
 fn line(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
