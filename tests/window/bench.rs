@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 use lorgnette::explain::{Causal, EncoderMaps, Fill};
 use lorgnette::frame::{Frame, Source};
 use lorgnette::grounding::{Evidence, Phrase, Place, WordMap};
@@ -259,4 +259,19 @@ pub fn causal(done: usize, running: bool) -> Causal {
         greatest: 2.314,
         random: (done > 20).then_some(0.121),
     }
+}
+
+pub const WIDE: (f32, f32) = (1280.0, 800.0);
+pub const SMALL: (f32, f32) = (800.0, 600.0);
+
+/// A window with an answer that is tied to its picture.
+pub fn answered(size: (f32, f32), mirrored: bool) -> Bench {
+    let mut bench = Bench::new(size, false, mirrored);
+    bench.answer(ANSWER, Wanted::Ready(grounding()));
+    bench
+}
+
+pub fn lit(bench: &Bench, phrase: &str) -> bool {
+    let node = bench.window.get_by_label(phrase);
+    node.accesskit_node().toggled() == Some(egui::accesskit::Toggled::True)
 }

@@ -16,3 +16,4 @@ mod maps;
 mod pictures;
 mod random;
 mod settings;
+mod ties;
