@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// Rooms from the bottom up; a room may import from lower floors only.
 const FLOORS: &[&[&str]] = &[
-    &["config", "cpu", "frame", "heatmap", "job", "log", "panics", "region"],
+    &["config", "cpu", "frame", "job", "log", "panics", "region"],
+    &["heatmap"],
     &["capture", "encoder", "grounding", "model_store", "scene", "session", "speech"],
     &["engine"],
     &["explain"],

@@ -332,7 +332,7 @@ impl App {
         let next = grounder.next();
         if !had_words || next.is_none() {
             let (words, phrases) = (grounder.words.clone(), grounder.phrases.clone());
-            card.grounding = Wanted::Ready(Grounding { words, phrases });
+            card.grounding = Wanted::Ready(Grounding { words, phrases, settled: next.is_none() });
         }
         if let Some(next) = next {
             self.read(next, What::Ground(index, grounder));
@@ -372,10 +372,8 @@ impl App {
         match what {
             What::Ground(index, _) => {
                 let Some(card) = self.view.talk.cards.get_mut(*index) else { return };
-                if !matches!(card.grounding, Wanted::Ready(_)) {
-                    card.grounding =
-                        if superseded { Wanted::None } else { Wanted::Failed(error.to_string()) };
-                }
+                card.grounding =
+                    if superseded { Wanted::None } else { Wanted::Failed(error.to_string()) };
             }
             What::Type(_) => {
                 self.view.maps.typed =

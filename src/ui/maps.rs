@@ -90,6 +90,8 @@ pub struct Grounding {
     pub words: Vec<WordMap>,
     /// Its noun phrases.
     pub phrases: Vec<Phrase>,
+    /// Whether their places are known; they take longer than the words' maps.
+    pub settled: bool,
 }
 
 /// A map of a word or phrase that the user typed.

@@ -230,7 +230,7 @@ pub fn grounding() -> Grounding {
         phrase("green one", right, Some((region(0.6, 0.15, 0.25, 0.4), 0.55))),
         phrase("grey ground", (0.5, 0.8), None),
     ];
-    Grounding { words, phrases }
+    Grounding { words, phrases, settled: true }
 }
 
 /// Attention of an encoder of three layers with two heads each.

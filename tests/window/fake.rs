@@ -117,7 +117,7 @@ impl FakeEngine {
 }
 
 /// An answer read back: a token a word, each with its space, on a grid of two by two patches. A
-/// cat is said more surely the more reddish brown is seen.
+/// cat is said more surely the more is sharp.
 fn scores(wanted: &ScoreRequest) -> Scores {
     let answer = &wanted.answer;
     let mut pieces: Vec<Piece> = Vec::new();
@@ -132,11 +132,15 @@ fn scores(wanted: &ScoreRequest) -> Scores {
     let columns: Vec<u32> = tokens[4..].to_vec();
     let logits = (0..tokens.len() * columns.len()).map(|cell| (cell % 7) as f32).collect();
     let pixels = &wanted.question.turns.iter().flat_map(|turn| &turn.pictures).last().unwrap();
-    let brown = pixels.frame.pixels.pixels();
-    let brown = brown.filter(|pixel| pixel.0[0] > pixel.0[2].saturating_add(70)).count();
-    let share = brown as f32 / pixels.frame.pixels.pixels().len() as f32;
+    let (width, values) = (pixels.frame.width() as usize * 3, pixels.frame.pixels.as_raw());
+    let steps = values.iter().zip(&values[width..]).map(|(a, b)| f32::from(a.abs_diff(*b)));
+    let sharpness = steps.sum::<f32>() / values.len() as f32;
     let logprob = |piece: &Piece| {
-        if &answer[piece.bytes.clone()] == " cat" { -6.0 + 5.0 * share } else { -0.1 }
+        if &answer[piece.bytes.clone()] == " cat" {
+            -6.0 + (2.0 * sharpness).min(5.0)
+        } else {
+            -0.1
+        }
     };
     let logprobs = pieces.iter().map(logprob).collect();
     let answer = 5..tokens.len();

@@ -71,6 +71,9 @@ pub fn legend(ui: &mut Ui, view: &View, index: usize) {
     let shown = card.frame.is_some() && card.frame == shown_frame(view);
     let text = match &card.grounding {
         Wanted::None => return,
+        Wanted::Ready(grounding) if !grounding.settled => {
+            "Looking for the places of its phrases …".to_owned()
+        }
         Wanted::Coming => "Looking for its words in the picture …".to_owned(),
         Wanted::Failed(reason) => format!("Not tied to the picture: {reason}"),
         Wanted::Ready(_) => {
