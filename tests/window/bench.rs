@@ -141,6 +141,7 @@ fn obey(view: &mut View, action: &MapAction) {
         MapAction::Show(kind) => maps.kind = *kind,
         MapAction::Attention(attention) => maps.attention = *attention,
         MapAction::Pin(pinned) => maps.pinned = *pinned,
+        MapAction::Source(source) => maps.source = *source,
         MapAction::Word(card, word) => {
             maps.word = Some((*card, *word));
             maps.typed = Wanted::None;
@@ -205,7 +206,7 @@ pub fn grounding() -> Grounding {
         raw: spot(9, at, 0.0, high),
         margin: spot(9, at, -1.0, high),
         evidence: EVIDENCE,
-        seen: Some(spot(3, at, 0.0, high)),
+        seen: None,
     };
     let (left, right) = ((0.25, 0.5), (0.72, 0.35));
     let words = vec![

@@ -10,7 +10,7 @@ use lorgnette::config::Fill;
 use lorgnette::heatmap::Heatmap;
 use lorgnette::region::Region;
 use lorgnette::ui::Action;
-use lorgnette::ui::maps::{Attention, MapAction, MapKind, Typed, Wanted};
+use lorgnette::ui::maps::{Attention, MapAction, MapKind, Typed, Wanted, WordSource};
 
 use super::bench::{
     ANSWER, Bench, SMALL, WIDE, answered, causal, encoder, grounding, lit, picture, spot,
@@ -108,6 +108,29 @@ fn the_words_of_an_answer_are_gone_through() {
     assert!(bench.has("Colours from 0 to 0.8") && bench.has("logits 0 … 1."));
     bench.click("Word 2 of 7: square");
     assert!(bench.has("Colours from 0 to 0.8") && bench.has("logits 0 … 4."));
+}
+
+#[test]
+fn a_word_is_shown_where_it_is_seen_alone_or_by_its_features() {
+    let mut bench = showing(MapKind::Word);
+    assert!(!bench.has("Seen alone"), "nothing is offered that was not tried");
+    if let Wanted::Ready(grounding) = &mut bench.view().talk.cards[0].grounding {
+        for (index, word) in grounding.words.iter_mut().enumerate() {
+            let high = if index == 2 { 0.2 } else { 3.4 };
+            word.seen = Some(spot(8, (0.25, 0.5), -0.5, high));
+        }
+    }
+    bench.steps();
+    assert!(bench.has("seen alone, make the model say 'red': up to 3.4 nats"));
+    assert!(bench.has("gain of ln p −0.5"));
+    bench.click("Word 3 of 7: beside");
+    assert!(bench.has("No part of the picture alone makes the model say 'beside'."));
+    bench.asked();
+    bench.click("Features (TAM)");
+    assert_eq!(bench.asked(), [MapAction::Source(WordSource::Features)]);
+    assert!(bench.has("features point to 'beside'"));
+    bench.click("Seen alone");
+    assert!(bench.has("No part of the picture alone"));
 }
 
 #[test]
