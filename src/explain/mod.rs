@@ -26,6 +26,9 @@ pub struct EncoderMaps {
     pub rollout: Heatmap,
     /// What each patch received on average, by layer and head.
     pub heads: Vec<Vec<Heatmap>>,
+    /// Whether the picture is of one colour: then the maps show the encoder's habits and nothing
+    /// else.
+    pub plain: bool,
     /// How long it took.
     pub took: Duration,
 }

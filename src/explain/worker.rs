@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Instant;
 
-use image::imageops;
+use image::{RgbImage, imageops};
 
 use super::{EncoderMaps, Found};
 use crate::encoder::dual::{DualEncoder, EncodedImage};
@@ -18,6 +18,8 @@ use crate::job::Slot;
 use crate::panics;
 use crate::region::{PixelBox, Region};
 
+/// Levels by which pixels of one colour may differ.
+const NOISE: u8 = 3;
 /// Pictures whose maps are kept.
 const KEPT: usize = 8;
 /// What may wait to be taken.
@@ -138,8 +140,18 @@ pub fn attention(tower: &Tower, picture: &Picture) -> Result<EncoderMaps, Encode
     Ok(EncoderMaps {
         rollout: found.rollout.over(area),
         heads: heads.map(|layer| layer.into_iter().map(|head| head.over(area)).collect()).collect(),
+        plain: is_plain(&pixels),
         took: started.elapsed(),
     })
+}
+
+/// Whether no pixel differs from the first by more than what storing a picture may add.
+fn is_plain(pixels: &RgbImage) -> bool {
+    let first = pixels.pixels().next().map_or([0; 3], |pixel| pixel.0);
+    let like = |pixel: &image::Rgb<u8>| {
+        pixel.0.iter().zip(first).all(|(value, first)| value.abs_diff(first) <= NOISE)
+    };
+    pixels.pixels().all(like)
 }
 
 /// What `dual` sees of `picture`: the marked part with its surroundings, or all of it.

@@ -244,6 +244,7 @@ pub fn encoder(contrast: f32) -> Wanted<Arc<EncoderMaps>> {
     Wanted::Ready(Arc::new(EncoderMaps {
         rollout: spot(24, (0.3, 0.5), low, low * contrast),
         heads: (0..3).map(heads).collect(),
+        plain: false,
         took: Duration::from_millis(80),
     }))
 }

@@ -4,12 +4,15 @@ use egui::{Button, ComboBox, Label, RichText, ScrollArea, Ui, Vec2, vec2};
 
 use super::pick::{Instead, Picked, pick};
 use super::{MapAction, MapKind, Maps, check, encoder, labels, legend, phrase, words};
+use crate::grounding::WordMap;
 use crate::ui::theme::{Palette, TOUCH, space};
 use crate::ui::widgets::follow_focus;
 use crate::ui::{Action, View, mark};
 
 /// From this width on, all maps are offered side by side, in points.
 const SEGMENTS: f32 = 480.0;
+/// What is said of the encoder before a picture of one colour.
+const PLAIN: &str = "The picture is of one colour: this is what the encoder does by itself.";
 /// What is said of a map in which nothing stands out.
 const FLAT: &str = "Low contrast: nothing stands out.";
 
@@ -97,6 +100,10 @@ fn said(ui: &mut Ui, view: &View) {
     }
 }
 
+fn unseen(word: &str) -> String {
+    format!("No part of the picture alone makes the model say '{word}'.")
+}
+
 /// Why a map is drawn in grey.
 fn doubt(view: &View, picked: Picked<'_>) -> Option<String> {
     let facts = view.maps.layer.facts()?;
@@ -104,9 +111,9 @@ fn doubt(view: &View, picked: Picked<'_>) -> Option<String> {
         Picked::TypedWord(typed) | Picked::Phrase(typed, _) if facts.absent => {
             Some(format!("Not found: '{}' does not stand out in this picture.", typed.text))
         }
-        Picked::Seen(word, _) if facts.absent => {
-            Some(format!("No part of the picture alone makes the model say '{}'.", word.text))
-        }
+        Picked::Encoder(..) if facts.absent => Some(PLAIN.to_owned()),
+        Picked::Seen(WordMap { text, .. }, _) if facts.absent => Some(unseen(text)),
+        Picked::Word(of, word) if facts.absent => Some(unseen(&of.words[word].text)),
         Picked::Causal(causal) if !causal.running => {
             let nothing = causal.random.is_some_and(|random| causal.greatest <= random);
             nothing.then(|| "No area mattered more than a random one.".to_owned())

@@ -188,12 +188,17 @@ impl Picked<'_> {
     pub(super) fn absent(&self) -> bool {
         match self {
             Self::TypedWord(typed) | Self::Phrase(typed, _) => !typed.present,
-            Self::Seen(word, _) => {
-                word.seen.as_ref().is_none_or(|map| map.stats().max < LEAST_SUPPORT)
-            }
-            _ => false,
+            Self::Encoder(maps, _) => maps.plain,
+            Self::Word(of, word) => unseen(&of.words[*word]),
+            Self::Seen(word, _) => unseen(word),
+            Self::Causal(_) => false,
         }
     }
+}
+
+/// Whether it is known that no part of the picture makes the model say the word.
+fn unseen(word: &WordMap) -> bool {
+    word.seen.as_ref().is_some_and(|map| map.stats().max < LEAST_SUPPORT)
 }
 
 /// A fall of the log-probability as the change that it is, in nats.

@@ -125,7 +125,7 @@ fn the_texture_is_made_when_another_map_is_to_be_seen_and_only_then() {
     view.maps.kind = Some(MapKind::Encoder);
     let heads = vec![vec![map([1.0, 2.0, 3.0, 4.0]), map([3.0, 2.0, 1.0, 0.0])]];
     let rollout = map([0.0, 1.0, 2.0, 3.0]);
-    let maps = EncoderMaps { rollout, heads, took: Duration::ZERO };
+    let maps = EncoderMaps { rollout, heads, plain: false, took: Duration::ZERO };
     view.maps.encoder = Wanted::Ready(Arc::new(maps));
     let made = |view: &mut View| {
         refresh(&ctx, view);

@@ -1,0 +1,145 @@
+//! The maps of the shipped model, from the outside: drawn, written down, and right more often than
+//! chance where they claim to be.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "how a test fails")]
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+
+use lorgnette::encoder::Tower;
+use lorgnette::engine::{EngineEvent, ModelInfo, Picture, Weights};
+use lorgnette::eval::composites::{self, Named};
+use lorgnette::eval::{EvalError, Looker};
+use lorgnette::explain;
+use lorgnette::frame::{Frame, Source};
+use serde_json::Value;
+use support::{Listener, cache, picture, sample};
+
+/// Runs `lorgnette` with these arguments and gives what it wrote as JSON.
+fn lorgnette(arguments: &[&str]) -> Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lorgnette"));
+    let output = command.args(arguments).env("LORGNETTE_CACHE_DIR", cache()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn the_maps_of_a_marked_part_are_drawn_and_written_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("maps");
+    let file = sample("two-objects.jpg");
+    let arguments =
+        ["ask", "--json", "--heatmap", text(&out), "--region", "350,0,350,350", text(&file)];
+    let report = lorgnette(&arguments);
+    let maps = &report["maps"];
+    assert_eq!(maps["encoder_attention"]["rows"], 16);
+    let words = maps["words"].as_array().unwrap();
+    let answer = report["text"].as_str().unwrap();
+    assert_eq!(words.len(), 2, "{answer}");
+    for word in words {
+        let bytes = |end: &str| word["bytes"][end].as_u64().unwrap() as usize;
+        assert_eq!(&answer[bytes("start")..bytes("end")], word["text"]);
+        assert_eq!(word["map"]["rows"], 8);
+    }
+    let phrases = maps["phrases"].as_array().unwrap();
+    assert_eq!(phrases.len(), 1, "{phrases:?}");
+    let phrase = &phrases[0];
+    assert!(phrase["strength"].as_f64().unwrap() > 0.5);
+    // The right half with its surroundings, and nothing beyond them.
+    let part = |name: &str| phrase["box"][name].as_f64().unwrap();
+    assert!(part("x") >= 0.42 && part("x") + part("width") <= 1.0 + 1e-6, "{phrase}");
+
+    let numbers = std::fs::read(out.join("maps.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&numbers).unwrap();
+    assert_eq!(tensors.tensor("encoder").unwrap().shape(), [16, 16]);
+    let drawn: Vec<String> = std::fs::read_dir(&out)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with("png"))
+        .collect();
+    assert_eq!(drawn.len(), tensors.names().len(), "a picture for each tensor: {drawn:?}");
+    let picture = image::open(&file).unwrap().into_rgb8();
+    let encoder = image::open(out.join("encoder.png")).unwrap().into_rgb8();
+    assert_eq!(picture.dimensions(), encoder.dimensions());
+    let beyond = |x: u32, y: u32| picture.get_pixel(x, y) == encoder.get_pixel(x, y);
+    assert!((0..250).step_by(10).all(|x| beyond(x, 100)), "nothing is drawn beyond the part");
+}
+
+/// An engine with the model in f32, and its encoder.
+fn engine() -> (Listener, ModelInfo, Tower) {
+    let listener = Listener::start();
+    let info = listener.load_default(Weights::F32).unwrap();
+    let tower = Tower::open(&info.folder).unwrap();
+    (listener, info, tower)
+}
+
+#[test]
+fn swapping_the_word_moves_where_it_is_seen_and_not_the_encoders_attention() {
+    let (listener, _, tower) = engine();
+    let mut read = |wanted| {
+        let asked = listener.engine.score(wanted)?;
+        loop {
+            match listener.next() {
+                EngineEvent::Scored(id, scores) if id == asked => return Ok(*scores),
+                EngineEvent::Failed(id, error) if id == asked => {
+                    return Err(EvalError::from(error));
+                }
+                _ => {}
+            }
+        }
+    };
+    let names = ["cat", "lemon", "rocket", "banana", "chair", "hat", "pineapple", "shoes"];
+    let pictures: Vec<Named> = names
+        .iter()
+        .map(|name| Named {
+            name: name.trim_end_matches('s').to_owned(),
+            pixels: (*picture(&sample(&format!("{name}.jpg"))).frame.pixels).clone(),
+        })
+        .collect();
+    let side = tower.preprocessor().side();
+    let mut looker = Looker { read: &mut read, tower: &tower, side };
+    let outcome = composites::play(&pictures, 3, 1, &mut looker, &mut |_| ()).unwrap();
+    for row in &outcome.rows {
+        eprintln!("{}: {:?}, energy {:?}", row.name, row.pointing, row.energy);
+    }
+    eprintln!("presence {} of {} pairs", outcome.presence, outcome.pairs);
+    let row = |name: &str| outcome.rows.iter().find(|row| row.name == name).unwrap();
+    assert_eq!(row("seen alone").n, 12);
+    // Each composite has one map of attention for its four names: it is right once in four.
+    assert!((row("encoder attention").pointing.share - 0.25).abs() < 1e-9);
+    assert!(row("seen alone").pointing.share > 0.25);
+    assert!(row("seen alone").energy.unwrap() > 0.25);
+}
+
+#[test]
+fn a_blank_picture_has_no_phrase_and_maps_that_are_known_to_say_nothing() {
+    let (_, _, tower) = engine();
+    let contrast = |picture: &Picture| {
+        let maps = explain::attention(&tower, picture).unwrap();
+        (maps.rollout.stats().contrast(), maps.plain)
+    };
+    let pixels = image::RgbImage::from_pixel(224, 224, image::Rgb([128, 128, 128]));
+    let blank = Picture { frame: Frame::new(pixels, Source::Memory("grey".into())), region: None };
+    let (grey, cat) = (contrast(&blank), contrast(&picture(&sample("cat.jpg"))));
+    eprintln!("contrast of rollout: grey {}, cat {}", grey.0, cat.0);
+    assert!(grey.0 < cat.0 && grey.1 && !cat.1);
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("grey.png");
+    blank.frame.pixels.save(&file).unwrap();
+    let report = lorgnette(&["ask", "--json", "--ground", text(&file)]);
+    let maps = &report["maps"];
+    let placed =
+        maps["phrases"].as_array().unwrap().iter().filter(|phrase| !phrase["box"].is_null());
+    assert_eq!(placed.count(), 0, "{report}");
+    for word in maps["words"].as_array().unwrap() {
+        let most = word["seen_alone"]["max"].as_f64().unwrap();
+        assert!(most.abs() < 1e-3, "nothing of a blank picture is seen: {word}");
+    }
+}
