@@ -199,6 +199,23 @@ impl MapKind {
     }
 }
 
+impl Grounding {
+    /// The word of the answer of `card` to be shown: the one that was `chosen`, by card and number.
+    /// Before that the one that some part of the picture brings about most, else the first.
+    /// `None` where there is no word.
+    pub fn word(&self, card: usize, chosen: Option<(usize, usize)>) -> Option<usize> {
+        let last = self.words.len().checked_sub(1)?;
+        let chosen = chosen.filter(|(of, _)| *of == card).map(|(_, word)| word.min(last));
+        Some(chosen.unwrap_or_else(|| self.likeliest()))
+    }
+
+    fn likeliest(&self) -> usize {
+        let most = |word: &WordMap| word.seen.as_ref().map(|map| map.stats().max);
+        let seen = self.words.iter().enumerate().filter_map(|(at, word)| Some((at, most(word)?)));
+        seen.max_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(at, _)| at)
+    }
+}
+
 impl<T> Wanted<T> {
     /// What was wanted, once it is there.
     pub fn ready(&self) -> Option<&T> {

@@ -40,10 +40,9 @@ fn word(view: &View, index: usize) -> Option<(usize, std::ops::Range<usize>)> {
     if !shows || card(view) != Some(index) {
         return None;
     }
-    let words = &view.talk.cards[index].grounding.ready()?.words;
-    let at = view.maps.word.filter(|(of, _)| *of == index).map_or(0, |(_, word)| word);
-    let at = at.min(words.len().checked_sub(1)?);
-    Some((at, words[at].bytes.clone()))
+    let grounding = view.talk.cards[index].grounding.ready()?;
+    let at = grounding.word(index, view.maps.word)?;
+    Some((at, grounding.words[at].bytes.clone()))
 }
 
 /// Takes in what was done with the marks: what is pointed at lights up, a click pins it or lets go.

@@ -82,10 +82,8 @@ fn word(view: &View) -> Result<Picked<'_>, Instead> {
         "Looking for the answer's words in the picture …",
         "Choose a word of the answer, or type one.",
     )?;
-    let index = view.maps.word.filter(|(of, _)| *of == card).map_or(0, |(_, word)| word);
-    match of.words.len().checked_sub(1) {
-        Some(last) => {
-            let index = index.min(last);
+    match of.word(card, view.maps.word) {
+        Some(index) => {
             let word = &of.words[index];
             let seen = view.maps.source == WordSource::Seen && word.seen.is_some();
             Ok(if seen { Picked::Seen(word, of) } else { Picked::Word(of, index) })

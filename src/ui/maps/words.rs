@@ -49,22 +49,18 @@ fn words(view: &View, card: usize) -> Option<&Grounding> {
 /// The card and the number of the word that is shown; no number while a typed word is.
 fn shown(view: &View) -> Option<(usize, Option<usize>)> {
     let card = card(view)?;
-    let last = words(view, card)?.words.len() - 1;
-    if view.maps.typed != Wanted::None {
-        return Some((card, None));
-    }
-    let word = view.maps.word.filter(|(of, _)| *of == card).map_or(0, |(_, word)| word.min(last));
-    Some((card, Some(word)))
+    let word = words(view, card)?.word(card, view.maps.word);
+    Some((card, word.filter(|_| view.maps.typed == Wanted::None)))
 }
 
 /// The word so many words further on.
 pub fn step(view: &View, by: isize) -> Option<MapAction> {
     let (card, word) = shown(view)?;
-    let last = words(view, card)?.words.len() - 1;
+    let grounding = words(view, card)?;
     let to = match word {
-        Some(word) => word.saturating_add_signed(by).min(last),
+        Some(word) => word.saturating_add_signed(by).min(grounding.words.len() - 1),
         // From a typed word back into the answer.
-        None => view.maps.word.map_or(0, |(_, word)| word.min(last)),
+        None => grounding.word(card, view.maps.word)?,
     };
     (word != Some(to)).then_some(MapAction::Word(card, to))
 }
