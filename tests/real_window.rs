@@ -160,6 +160,23 @@ impl Desk {
         file
     }
 
+    /// Waits until a good part of the display looks otherwise than before.
+    fn until_changed(&self, name: &str, before: &image::RgbImage) {
+        let begun = Instant::now();
+        loop {
+            std::thread::sleep(Duration::from_millis(500));
+            let now = image::open(self.picture(name)).unwrap().into_rgb8();
+            let differ = now.pixels().zip(before.pixels()).filter(|(a, b)| a != b).count();
+            // The picture moves to make room at once; the map over it colours what it covers.
+            let green = |p: &image::Rgb<u8>| p.0[1] > p.0[0].saturating_add(30) && p.0[1] > 90;
+            let coloured = now.pixels().filter(|pixel| green(pixel)).count();
+            if differ > 50_000 && coloured > 300 {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{name}: {differ} differ, {coloured} coloured");
+        }
+    }
+
     /// Asks the program to end, as a desktop does, and gives what its frames took.
     fn close(mut self) -> serde_json::Value {
         let id = i32::try_from(self.program.0.id()).unwrap();
@@ -231,6 +248,18 @@ fn a_sample_is_opened_asked_about_and_answered() {
     assert_eq!(picture.dimensions(), (1180, 760));
     let colours: std::collections::HashSet<[u8; 3]> = picture.pixels().map(|p| p.0).collect();
     assert!(colours.len() > 2000, "{} colours: nothing is drawn", colours.len());
+
+    // The encoder's attention is laid over the picture, and taken away again.
+    desk.tool(&["key", "F2"]);
+    desk.until_changed("encoder", &picture);
+    desk.tool(&["key", "F2"]);
+    // Eleven readings of the answer: then its phrase is tied to the picture.
+    std::thread::sleep(Duration::from_secs(20));
+    desk.picture("word");
+    desk.tool(&["key", "--delay", "200", "shift+F2", "shift+F2"]);
+    desk.tool(&["mousemove", "640", "330"]);
+    std::thread::sleep(Duration::from_millis(700));
+    desk.picture("grounded");
 
     // The eye is marked and asked about: follow-ups keep the picture.
     desk.drag((560, 250), (650, 330));
