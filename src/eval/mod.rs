@@ -100,7 +100,10 @@ impl Looker<'_> {
     }
 
     /// How much more probable `picture` makes `word` than nothing does, in nats: two readings.
-    fn support(&mut self, picture: &Picture, word: &str) -> Result<f32, EvalError> {
+    ///
+    /// # Errors
+    /// The engine's.
+    pub fn support(&mut self, picture: &Picture, word: &str) -> Result<f32, EvalError> {
         let told = Self::told(picture, word);
         let (square, shown) = told.input(self.side);
         let open = (self.read)(told.as_given())?;

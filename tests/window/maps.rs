@@ -116,7 +116,7 @@ fn a_word_is_shown_where_it_is_seen_alone_or_by_its_features() {
     assert!(!bench.has("Seen alone"), "nothing is offered that was not tried");
     if let Wanted::Ready(grounding) = &mut bench.view().talk.cards[0].grounding {
         for (index, word) in grounding.words.iter_mut().enumerate() {
-            let high = if index == 2 { 0.2 } else { 3.4 };
+            let high = [3.4, 3.0, 0.2, 3.0, 3.0, 3.0, 3.0][index];
             word.seen = Some(spot(8, (0.25, 0.5), -0.5, high));
         }
     }
