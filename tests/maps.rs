@@ -9,10 +9,10 @@ use std::path::Path;
 use std::process::Command;
 
 use lorgnette::encoder::Tower;
-use lorgnette::engine::{EngineEvent, ModelInfo, Picture, Weights};
+use lorgnette::engine::{EngineEvent, ModelInfo, Picture, ScoreRequest, Scores, Weights};
 use lorgnette::eval::composites::{self, Named};
 use lorgnette::eval::{EvalError, Looker};
-use lorgnette::explain;
+use lorgnette::explain::{self, LEAST_SUPPORT};
 use lorgnette::frame::{Frame, Source};
 use serde_json::Value;
 use support::{Listener, cache, picture, sample};
@@ -79,21 +79,52 @@ fn engine() -> (Listener, ModelInfo, Tower) {
     (listener, info, tower)
 }
 
+fn read(listener: &Listener, wanted: ScoreRequest) -> Result<Scores, EvalError> {
+    let asked = listener.engine.score(wanted)?;
+    loop {
+        match listener.next() {
+            EngineEvent::Scored(id, scores) if id == asked => return Ok(*scores),
+            EngineEvent::Failed(id, error) if id == asked => return Err(EvalError::from(error)),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn an_absent_word_is_told_from_one_that_is_there() {
+    let (listener, _, tower) = engine();
+    let mut read = |wanted| read(&listener, wanted);
+    let side = tower.preprocessor().side();
+    let mut looker = Looker { read: &mut read, tower: &tower, side };
+    let names = ["cat", "lemon", "orange", "cucumber", "t-shirt", "banana", "rocket", "hat"];
+    let (mut there, mut absent) = (Vec::new(), Vec::new());
+    for (index, name) in names.iter().enumerate() {
+        let picture = picture(&sample(&format!("{name}.jpg")));
+        there.push(looker.support(&picture, name).unwrap());
+        for step in [2, 5] {
+            let other = names[(index + step) % names.len()];
+            absent.push(looker.support(&picture, other).unwrap());
+        }
+    }
+    let pairs = there.iter().flat_map(|a| absent.iter().map(move |b| (a, b)));
+    let right = pairs.filter(|(there, absent)| there > absent).count();
+    let share = right as f32 / (there.len() * absent.len()) as f32;
+    let counted = |all: &[f32]| all.iter().filter(|gain| **gain >= LEAST_SUPPORT).count();
+    eprintln!(
+        "{share:.2} of pairs; taken for there: {} of {}, and {} of {} that are not",
+        counted(&there),
+        there.len(),
+        counted(&absent),
+        absent.len()
+    );
+    eprintln!("there {there:.1?}\nabsent {absent:.1?}");
+    assert!(share > 0.7, "{share}");
+}
+
 #[test]
 fn swapping_the_word_moves_where_it_is_seen_and_not_the_encoders_attention() {
     let (listener, _, tower) = engine();
-    let mut read = |wanted| {
-        let asked = listener.engine.score(wanted)?;
-        loop {
-            match listener.next() {
-                EngineEvent::Scored(id, scores) if id == asked => return Ok(*scores),
-                EngineEvent::Failed(id, error) if id == asked => {
-                    return Err(EvalError::from(error));
-                }
-                _ => {}
-            }
-        }
-    };
+    let mut read = |wanted| read(&listener, wanted);
     let names = ["cat", "lemon", "rocket", "banana", "chair", "hat", "pineapple", "shoes"];
     let pictures: Vec<Named> = names
         .iter()
