@@ -265,6 +265,7 @@ fn a_sample_is_opened_asked_about_and_answered() {
     desk.drag((560, 250), (650, 330));
     desk.type_line("And what is that?");
     desk.answers(2, false);
+    desk.tool(&["mousemove", "120", "400"]);
     std::thread::sleep(Duration::from_millis(700));
     desk.picture("region");
 

@@ -112,10 +112,15 @@ fn settle(phrase: &mut Phrase, sight: &Sight, tokens: &Range<usize>) {
     }
     // The part of the phrase's probability that the window alone brings: 1 - p0 / p.
     let strength = 1.0 - (-support.window).exp();
-    phrase.place = (support.window >= LEAST_SUPPORT)
-        .then(|| locate(&map, strength))
-        .flatten()
-        .map(|place| Place { region: sight.windows(place.region), ..place });
+    if support.window < LEAST_SUPPORT {
+        phrase.place = None;
+    } else if map.is_flat() {
+        // Every part brings it about: it is all over what the encoder was shown.
+        phrase.place = Some(Place { region: sight.shown(), strength });
+    } else {
+        let centres = locate(&map, strength);
+        phrase.place = centres.map(|place| Place { region: sight.windows(place.region), ..place });
+    }
 }
 
 #[cfg(test)]
@@ -126,6 +131,7 @@ mod tests {
     use crate::engine::{Picture, Question};
     use crate::frame::{Frame, Source};
     use crate::grounding::TokenLogits;
+    use crate::region::Region;
 
     /// A lemon is yellow and lies at the lower right.
     fn picture() -> Picture {
@@ -190,6 +196,20 @@ mod tests {
         assert!(place.strength > 0.99);
         let seen = grounder.words[1].seen.as_ref().unwrap();
         assert!(seen.peak().0 > 0.5 && (seen.stats().max - 5.9).abs() < 1e-5);
+    }
+
+    #[test]
+    fn what_every_part_brings_about_is_all_over() {
+        let mut grounder = Grounder::new(told("A lemon."), 64);
+        let mut reading = 0;
+        while let Some(wanted) = grounder.next() {
+            let mut scores = scores(&wanted);
+            // The whole picture, then nothing, then windows.
+            scores.logits.logprobs[1] = if reading == 1 { -6.0 } else { -0.1 };
+            grounder.take(&scores).unwrap();
+            reading += 1;
+        }
+        assert_eq!(grounder.phrases[0].place.unwrap().region, Region::WHOLE);
     }
 
     #[test]

@@ -68,6 +68,11 @@ impl Sight {
         }
     }
 
+    /// The part of the frame that the encoder was shown.
+    pub fn shown(&self) -> Region {
+        self.curtain.shown
+    }
+
     /// Whether every window was shown.
     pub fn is_over(&self) -> bool {
         self.seen.len() >= self.windows.len()
