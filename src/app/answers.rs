@@ -232,6 +232,7 @@ impl App {
                 if let Some(explainer) = &self.explainer {
                     explainer.model(model.folder.clone());
                 }
+                self.view.maps.encoder = crate::ui::maps::Wanted::None;
                 self.view.engine = EngineState::Ready(model);
                 // A question that waited for it is kept with the model that answers.
                 let waits = |under_way: &UnderWay| matches!(under_way.target, Target::Card(_));

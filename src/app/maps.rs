@@ -156,8 +156,7 @@ impl App {
             MapNews::Attention(about, found) if wanted(about) => {
                 maps.encoder = found.map_or_else(Wanted::Failed, Wanted::Ready);
             }
-            MapNews::Phrase(about, found) if wanted(about) => {
-                let text = maps.typing_phrase.trim().to_owned();
+            MapNews::Phrase(about, text, found) if wanted(about) => {
                 let typed =
                     found.map(|found| Typed { text, map: found.map, present: found.present });
                 maps.phrase = typed.map_or_else(Wanted::Failed, Wanted::Ready);
@@ -166,7 +165,8 @@ impl App {
                 self.map_state.looking = false;
                 match shares {
                     Ok(shares) => maps.labels = shares,
-                    Err(reason) => tracing::warn!("no labels: {reason}"),
+                    // Asked again, it would fail again.
+                    Err(reason) => maps.dual = Wanted::Failed(reason),
                 }
             }
             MapNews::Dual(opened) => {

@@ -33,8 +33,8 @@ pub type About = (FrameId, Option<Region>);
 pub enum MapNews {
     /// The attention of the answering model's encoder.
     Attention(About, Result<Arc<EncoderMaps>, String>),
-    /// Where the dual encoder finds a phrase.
-    Phrase(About, Result<Found, String>),
+    /// Where the dual encoder finds this phrase.
+    Phrase(About, String, Result<Found, String>),
     /// Zero-shot labels, each with its share.
     Labels(About, Result<Vec<(String, f32)>, String>),
     /// The dual encoder that was chosen: its name.
@@ -227,7 +227,7 @@ impl Worker {
         }
         if let Some((picture, phrase)) = wishes.phrase.take() {
             let found = guard(|| self.phrase(&picture, &phrase));
-            listened &= tell(MapNews::Phrase(about(&picture), found));
+            listened &= tell(MapNews::Phrase(about(&picture), phrase, found));
         }
         if let Some((picture, words)) = wishes.labels.take() {
             let found = guard(|| self.labels(&picture, &words));
