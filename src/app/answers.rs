@@ -101,6 +101,11 @@ impl App {
             _ => frame.clone(),
         };
         self.last_asked = Some(frame.clone());
+        if let Some(shown) = &mut self.view.stage.shown
+            && shown.frame.pixels == frame.pixels
+        {
+            shown.frame = frame.clone();
+        }
         let turns = self.turns_before(self.view.talk.cards.len(), &question, &frame, region);
         let options = self.options();
         let model = self.model_record();

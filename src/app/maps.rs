@@ -60,6 +60,7 @@ impl App {
             MapAction::Word(card, word) => {
                 maps.word = Some((card, word));
                 maps.typed = Wanted::None;
+                self.map_state.readings.retain(|reading| !matches!(reading.what, What::Type(_)));
             }
             MapAction::TypeWord(word) => self.type_word(word.trim()),
             MapAction::FindPhrase(phrase) => self.find_phrase(phrase.trim()),
@@ -82,6 +83,7 @@ impl App {
             self.map_state.about = about;
             let maps = &mut self.view.maps;
             (maps.encoder, maps.phrase, maps.typed) = (Wanted::None, Wanted::None, Wanted::None);
+            maps.labels.clear();
             self.map_state.readings.retain(|reading| !matches!(reading.what, What::Type(_)));
         }
         let dual = &self.view.settings.maps.dual;
@@ -113,7 +115,11 @@ impl App {
 
     /// Asks for the encoder's attention on what is shown, unless it is there or on its way.
     pub(super) fn want_attention(&mut self) {
-        let ready = self.view.engine.model().is_some_and(|model| model.image_side.is_some());
+        if let Some(reason) = self.no_maps() {
+            self.view.maps.encoder = Wanted::Failed(reason);
+            return;
+        }
+        let ready = self.view.engine.model().is_some();
         let (Some(explainer), Some(picture)) = (&self.explainer, self.asked_about()) else {
             return;
         };
@@ -130,7 +136,9 @@ impl App {
         let (Some(explainer), Some(shown)) = (&self.explainer, &self.view.stage.shown) else {
             return;
         };
-        if maps.dual.ready().is_none() || words.is_empty() || state.looking {
+        let seen = maps.kind == Some(MapKind::Phrase) || self.view.live.on;
+        let free = self.under_way.is_empty() && !state.looking;
+        if maps.dual.ready().is_none() || words.is_empty() || !seen || !free {
             return;
         }
         let about = (shown.frame.id, self.view.stage.region);
@@ -216,15 +224,19 @@ impl App {
         self.view.engine.model()?.image_side
     }
 
+    /// Why the model that is loaded has no maps, where it has none.
+    fn no_maps(&self) -> Option<String> {
+        let model = self.view.engine.model().filter(|model| model.image_side.is_none())?;
+        Some(EngineError::NoMaps(model.name.clone()).to_string())
+    }
+
     /// Begins to tie the answer of a card to the picture.
     pub(super) fn ground(&mut self, index: usize) {
         let (Some(told), Some(side)) = (self.told(index), self.image_side()) else {
-            if let (Some(model), Some(card)) =
-                (self.view.engine.model(), self.view.talk.cards.get_mut(index))
-                && model.image_side.is_none()
+            if let (Some(reason), Some(card)) =
+                (self.no_maps(), self.view.talk.cards.get_mut(index))
             {
-                let error = EngineError::NoMaps(model.name.clone());
-                card.grounding = Wanted::Failed(error.to_string());
+                card.grounding = Wanted::Failed(reason);
             }
             return;
         };
@@ -235,6 +247,13 @@ impl App {
     }
 
     fn type_word(&mut self, word: &str) {
+        if let Some(reason) = self.no_maps() {
+            self.view.maps.typed = Wanted::Failed(reason);
+        } else if !word.contains(char::is_alphanumeric) {
+            let reason = "there is no word in it: type one with letters";
+            self.view.maps.typed = Wanted::Failed(reason.to_owned());
+            return;
+        }
         let Some(side) = self.image_side() else { return };
         let index = card(&self.view);
         let told = match index.and_then(|index| self.told(index)) {
@@ -257,6 +276,9 @@ impl App {
     }
 
     fn check(&mut self, index: usize) {
+        if let Some(reason) = self.no_maps() {
+            (self.view.maps.causal, self.view.maps.checked) = (Wanted::Failed(reason), Some(index));
+        }
         let (Some(told), Some(side)) = (self.told(index), self.image_side()) else { return };
         self.stop_check();
         let (square, shown) = told.input(side);
@@ -332,7 +354,8 @@ impl App {
         let next = grounder.next();
         if !had_words || next.is_none() {
             let (words, phrases) = (grounder.words.clone(), grounder.phrases.clone());
-            card.grounding = Wanted::Ready(Grounding { words, phrases, settled: next.is_none() });
+            let (settled, sought) = (next.is_none(), grounder.sought);
+            card.grounding = Wanted::Ready(Grounding { words, phrases, settled, sought });
         }
         if let Some(next) = next {
             self.read(next, What::Ground(index, grounder));
@@ -368,7 +391,7 @@ impl App {
 
     fn give_up_reading(&mut self, what: &What, error: &EngineError) {
         // Something newer was asked: the map can be asked for again.
-        let superseded = matches!(error, EngineError::Superseded | EngineError::Busy);
+        let superseded = matches!(error, EngineError::Superseded);
         match what {
             What::Ground(index, _) => {
                 let Some(card) = self.view.talk.cards.get_mut(*index) else { return };

@@ -30,7 +30,6 @@ impl App {
         while let Some(news) = self.explainer.as_ref().and_then(crate::explain::Explainer::news) {
             self.take_map(news);
         }
-        self.follow_maps();
         while let Some(news) = self.files.as_ref().and_then(super::files::Files::news) {
             self.take_file(ctx, news);
         }
@@ -53,6 +52,7 @@ impl App {
         if let Some(error) = self.voice.trouble() {
             self.fail(error.to_string());
         }
+        self.follow_maps();
         if self.view.dialog == Some(Dialog::Settings) {
             self.view.system.frames = self.meter.cost().map(|cost| cost.to_string());
         }
@@ -95,7 +95,12 @@ impl App {
                 self.view.stage.reading = None;
                 self.leave_live_mode();
                 self.view.stage.region = None;
-                let shown = Shown { frame: *frame, live: false, mirrored: false };
+                // Opened again, it is the picture that was asked about.
+                let frame = match &self.last_asked {
+                    Some(last) if last.pixels == frame.pixels => last.clone(),
+                    _ => *frame,
+                };
+                let shown = Shown { frame, live: false, mirrored: false };
                 self.view.stage.set(ctx, shown, image);
                 self.view.ask.focus = true;
             }

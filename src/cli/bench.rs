@@ -100,7 +100,8 @@ pub fn run(folders: &Folders, args: &BenchArgs) -> Result<(), CliError> {
     let warm_up: Vec<_> = warm_up.into_iter().map(|(frame, _)| (frame, corner)).collect();
     session.ask(Question::new(shown(&warm_up), DEFAULT_QUESTION), |_| Ok(()))?;
 
-    let tower = Tower::open(&model.folder).map_err(|error| CliError::Maps(error.to_string()))?;
+    // Models of other kinds have no maps to measure.
+    let tower = Tower::open(&model.folder).ok();
     let mut columns: [Vec<f64>; 11] = Default::default();
     let [first_word, decode_picture, prepare, prefill, prefill_rate, decode_rate, maps @ ..] =
         &mut columns;
@@ -122,9 +123,9 @@ pub fn run(folders: &Folders, args: &BenchArgs) -> Result<(), CliError> {
         prefill.push(answer.timings.prefill);
         prefill_rate.push(answer.usage.prompt_tokens as f64 / answer.timings.prefill);
         let told = told(&pictures, &answer);
-        if let (Some(first), Some(told)) = (first, told) {
+        if let (Some(first), Some(told), Some(tower)) = (first, told, &tower) {
             let started = Instant::now();
-            explain::attention(&tower, &told.picture)
+            explain::attention(tower, &told.picture)
                 .map_err(|error| CliError::Maps(error.to_string()))?;
             let seconds = started.elapsed().as_secs_f64();
             attention.push(seconds);

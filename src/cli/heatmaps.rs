@@ -29,6 +29,8 @@ pub struct Maps {
     encoder: EncoderMaps,
     words: Vec<WordMap>,
     phrases: Vec<Phrase>,
+    /// Whether places of phrases were looked for.
+    sought: bool,
     /// Readings of the answer that it took, and their seconds.
     readings: usize,
     seconds: f64,
@@ -107,8 +109,8 @@ impl Maps {
             readings += 1;
             seconds += scores.took;
         }
-        let Grounder { words, phrases, .. } = grounder;
-        Ok(Self { encoder, words, phrases, readings, seconds })
+        let Grounder { words, phrases, sought, .. } = grounder;
+        Ok(Self { encoder, words, phrases, sought, readings, seconds })
     }
 
     /// What JSON carries of them, for a picture of this size.
@@ -179,7 +181,8 @@ impl Maps {
                 Scale::of(&phrase.map),
                 phrase.place.map(|place| place.region),
             )?;
-            named.push((name, phrase.text.clone(), &phrase.map));
+            let of = if self.sought { "seen alone, in nats" } else { "its features (TAM)" };
+            named.push((name, format!("{}: {of}", phrase.text), &phrase.map));
         }
         let named: Vec<Named<'_>> =
             named.iter().map(|(name, label, map)| Named { name, label, map }).collect();

@@ -142,7 +142,11 @@ pub struct Piece {
 #[must_use]
 pub fn tokens_at(pieces: &[Piece], bytes: &Range<usize>) -> Range<usize> {
     let inside = |piece: &Piece| piece.bytes.start < bytes.end && piece.bytes.end > bytes.start;
-    let start = pieces.iter().position(inside).unwrap_or(0);
+    let mut start = pieces.iter().position(inside).unwrap_or(0);
+    // A character's first tokens complete nothing by themselves.
+    while start > 0 && pieces[start - 1].bytes.is_empty() {
+        start -= 1;
+    }
     let end = pieces.iter().rposition(inside).map_or(start, |last| last + 1);
     start..end
 }
@@ -188,7 +192,7 @@ mod tests {
         // "A lemon" in three tokens, the second without text of its own.
         let piece = |id, bytes| Piece { id, bytes };
         let pieces = [piece(1, 0..1), piece(2, 1..1), piece(3, 1..7)];
-        assert_eq!(tokens_at(&pieces, &(2..7)), 2..3);
+        assert_eq!(tokens_at(&pieces, &(2..7)), 1..3);
         assert_eq!(tokens_at(&pieces, &(0..7)), 0..3);
         assert!(tokens_at(&pieces, &(9..12)).is_empty());
     }

@@ -115,7 +115,9 @@ impl<W: Fn()> Worker<W> {
                 wake = next_of_scoring(&mut self.scoring) => wake,
             };
             match wake {
-                Wake::Command(None | Some(EngineCommand::Shutdown)) => return,
+                Wake::Command(None | Some(EngineCommand::Shutdown)) => {
+                    return self.let_go_of_scoring().await;
+                }
                 Wake::Command(Some(command)) => self.handle(command).await,
                 Wake::Progress(progress) => {
                     let wanted = self.after_loading.is_none();
@@ -196,13 +198,7 @@ impl<W: Fn()> Worker<W> {
     async fn unload_model(&mut self) {
         self.ending = None;
         self.forget_scores().await;
-        if let Some(mut scoring) = self.scoring.take() {
-            if !scoring.told {
-                self.send(EngineEvent::Failed(scoring.request, EngineError::Superseded)).await;
-            }
-            // mistral.rs must find someone to answer.
-            while scoring.responses.recv().await.is_some() {}
-        }
+        self.let_go_of_scoring().await;
         let Some(model) = self.model.take() else { return };
         let tokenizer = Arc::downgrade(&model.tokenizer);
         drop(model);
@@ -211,6 +207,16 @@ impl<W: Fn()> Worker<W> {
             tokio::time::sleep(PAUSE).await;
         }
         memory::give_back();
+    }
+
+    /// Waits for the end of a reading that is no longer wanted: mistral.rs must find someone to
+    /// answer.
+    async fn let_go_of_scoring(&mut self) {
+        let Some(mut scoring) = self.scoring.take() else { return };
+        if !scoring.told {
+            self.send(EngineEvent::Failed(scoring.request, EngineError::Superseded)).await;
+        }
+        while scoring.responses.recv().await.is_some() {}
     }
 
     fn start_load(&mut self, request: RequestId, load: LoadRequest, silent: bool) {
@@ -257,23 +263,21 @@ impl<W: Fn()> Worker<W> {
     /// Asks the question that waits, else reads the answer that waits, if nothing stands before
     /// it.
     async fn go_on(&mut self) {
-        if self.loading.is_some()
-            || self.ending.is_some()
-            || self.scoring.is_some()
-            || self.running.is_some()
+        while self.loading.is_none()
+            && self.ending.is_none()
+            && self.scoring.is_none()
+            && self.running.is_none()
         {
-            return;
-        }
-        let next = self.waiting.as_ref().map(|(request, _)| *request);
-        let Some(next) = next.or_else(|| self.to_score.front().map(|(request, _)| *request)) else {
-            return;
-        };
-        if let Some(broken) = self.broken.take() {
-            self.start_load(next, broken, true);
-        } else if let Some((request, question)) = self.waiting.take() {
-            self.ask(request, &question).await;
-        } else {
-            self.score_waiting().await;
+            let waiting = self.waiting.as_ref().map(|(request, _)| *request);
+            let to_score = self.to_score.front().map(|(request, _)| *request);
+            let Some(next) = waiting.or(to_score) else { return };
+            if let Some(broken) = self.broken.take() {
+                self.start_load(next, broken, true);
+            } else if let Some((request, question)) = self.waiting.take() {
+                self.ask(request, &question).await;
+            } else {
+                self.score_waiting().await;
+            }
         }
     }
 

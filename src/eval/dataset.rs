@@ -24,7 +24,7 @@ pub struct Boxed {
     pub file: PathBuf,
     /// What the things are called.
     pub label: String,
-    /// Left, top, right and bottom of each, in pixels of the stored file.
+    /// Left, top, right and bottom of each, in pixels of the upright picture.
     pub boxes: Vec<[f32; 4]>,
 }
 

@@ -88,7 +88,7 @@ pub fn play(
         let area = target.area();
         chance += area;
         centre.add(target.holds(0.5, 0.5), area);
-        // Points spread evenly stand for a random one: of (n φ mod 1, n φ² mod 1) the first n.
+        // Points spread evenly stand for a random one: the golden ratio spreads them.
         let (x, y) = (0.618_034 * (index + 1) as f32, 0.381_966 * (index * index + 1) as f32);
         random.add(target.holds(x.fract(), y.fract()), area);
         target.judge(&explain::attention(looker.tower, &picture)?.rollout, &mut rollout);

@@ -124,7 +124,6 @@ impl Check {
     pub fn state(&self, running: bool) -> Option<Causal> {
         let greatest = self.of_side(CELL).into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
         let to_come = if self.refined { 0 } else { REFINED * 4 };
-        let count = self.randoms.len();
         Some(Causal {
             map: self.map()?,
             fill: self.curtain.fill,
@@ -133,7 +132,7 @@ impl Check {
             running: running && !self.is_over(),
             area: greatest.and_then(|(area, _)| area.region(self.curtain.shown)),
             greatest: greatest.map_or(0.0, |(_, fall)| fall),
-            random: (count > 0).then(|| self.randoms.iter().sum::<f32>() / count as f32),
+            random: self.randoms.iter().copied().reduce(f32::max),
         })
     }
 }

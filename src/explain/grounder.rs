@@ -27,6 +27,8 @@ pub struct Grounder {
     pub words: Vec<WordMap>,
     /// Its noun phrases; their places come with the last reading.
     pub phrases: Vec<Phrase>,
+    /// Whether places are looked for; a slow model is not asked so often.
+    pub sought: bool,
 }
 
 enum Stage {
@@ -38,7 +40,14 @@ enum Stage {
 impl Grounder {
     /// The grounding of `told` by a model whose encoder is shown squares of `side` pixels.
     pub fn new(told: Told, side: u32) -> Self {
-        Self { told, side, stage: Stage::Words, words: Vec::new(), phrases: Vec::new() }
+        Self {
+            told,
+            side,
+            stage: Stage::Words,
+            words: Vec::new(),
+            phrases: Vec::new(),
+            sought: true,
+        }
     }
 
     /// What is to be read back next; `None` at the end.
@@ -84,15 +93,16 @@ impl Grounder {
         let (square, shown) = self.told.input(self.side);
         let pieces: Vec<(u32, Range<usize>)> =
             scores.pieces.iter().map(|piece| (piece.id, piece.bytes.clone())).collect();
-        let (words, phrases) =
-            grounding::ground(&self.told.answer, &pieces, &scores.logits, shown)?;
+        let logits = self.told.own_picture(&scores.logits);
+        let (words, phrases) = grounding::ground(&self.told.answer, &pieces, &logits, shown)?;
         (self.words, self.phrases) = (words, phrases);
         // Where a word's features lie and what makes the model say it may be two places: only what
         // was seen to bring the phrase about counts as its place.
         for phrase in &mut self.phrases {
             phrase.place = None;
         }
-        if self.words.is_empty() || scores.took > PATIENCE {
+        self.sought = scores.took <= PATIENCE;
+        if self.words.is_empty() || !self.sought {
             self.stage = Stage::Over;
             return Ok(());
         }

@@ -59,7 +59,7 @@ pub struct Causal {
     pub area: Option<Region>,
     /// The greatest fall, in nats.
     pub greatest: f32,
-    /// The mean fall of random areas as large as the one of the greatest fall, in nats; `None`
-    /// before one was hidden.
+    /// The greatest fall of six random areas as large as the one of the greatest fall, in nats;
+    /// `None` before one was hidden.
     pub random: Option<f32>,
 }

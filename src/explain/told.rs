@@ -7,7 +7,7 @@ use image::RgbImage;
 use super::occlusion::sum;
 use crate::engine::{Picture, Question, ScoreRequest, Scores, encoder_input, tokens_at};
 use crate::frame::{Frame, Source};
-use crate::grounding::{self, GroundingError};
+use crate::grounding::{self, GroundingError, TokenLogits};
 use crate::heatmap::Heatmap;
 use crate::region::Region;
 
@@ -62,9 +62,10 @@ impl Told {
         scores: &Scores,
         shown: Region,
     ) -> Result<Heatmap, GroundingError> {
-        let pieces: Vec<(u32, Range<usize>)> =
-            scores.pieces.iter().map(|piece| (piece.id, piece.bytes.clone())).collect();
-        let (words, _) = grounding::ground(&self.answer, &pieces, &scores.logits, shown)?;
+        let pieces = scores.pieces.iter().map(|piece| (piece.id, piece.bytes.clone()));
+        let pieces: Vec<(u32, Range<usize>)> = pieces.collect();
+        let logits = self.own_picture(&scores.logits);
+        let words = grounding::word_maps(&self.answer, &pieces, &logits, shown)?;
         let start = self.word_bytes(word).start;
         let maps: Vec<(&Heatmap, f32)> = words
             .iter()
@@ -74,6 +75,21 @@ impl Told {
         Ok(Heatmap::mean(&maps)?)
     }
 
+    /// The logits with the pictures after the one that was asked about left out: maps are of the
+    /// last picture there is.
+    #[must_use]
+    pub fn own_picture(&self, logits: &TokenLogits) -> TokenLogits {
+        let mut logits = logits.clone();
+        let pictures = self.question.turns.iter().flat_map(|turn| &turn.pictures);
+        let own = pictures.enumerate().filter(|(_, picture)| {
+            picture.frame.id == self.picture.frame.id && picture.region == self.picture.region
+        });
+        if let Some((at, _)) = own.last() {
+            logits.image.truncate(at + 1);
+        }
+        logits
+    }
+
     /// The answer read back as it was given.
     #[must_use]
     pub fn as_given(&self) -> ScoreRequest {
@@ -81,17 +97,17 @@ impl Told {
         ScoreRequest { question, answer, sampled }
     }
 
-    /// The answer read back about `square` in its picture's place.
+    /// The answer read back about `square` in its picture's place. Other parts of the same frame,
+    /// which earlier turns may show, are hidden altogether.
     #[must_use]
     pub fn about(&self, square: RgbImage) -> ScoreRequest {
         let mut request = self.as_given();
         let frame = Frame::new(square, Source::Memory("a changed picture".into()));
         let pictures = request.question.turns.iter_mut().flat_map(|turn| &mut turn.pictures);
-        for picture in pictures {
-            let same = picture.frame.id == self.picture.frame.id;
-            if same && picture.region == self.picture.region {
-                *picture = Picture { frame: frame.clone(), region: None };
-            }
+        for picture in pictures.filter(|picture| picture.frame.id == self.picture.frame.id) {
+            let own = picture.region == self.picture.region;
+            let shown = if own { frame.clone() } else { nothing() };
+            *picture = Picture { frame: shown, region: None };
         }
         request
     }
@@ -101,6 +117,12 @@ impl Told {
     pub fn input(&self, side: u32) -> (RgbImage, Region) {
         encoder_input(&self.picture, side)
     }
+}
+
+/// A picture of nothing.
+fn nothing() -> Frame {
+    let grey = RgbImage::from_pixel(8, 8, image::Rgb([128; 3]));
+    Frame::new(grey, Source::Memory("nothing".into()))
 }
 
 /// A word as the model's answer: "A ‹word›."
@@ -118,7 +140,7 @@ mod tests {
     use crate::engine::{Role, Turn};
 
     #[test]
-    fn only_the_picture_that_was_asked_about_is_changed() {
+    fn the_frame_that_was_asked_about_is_changed_wherever_it_is_shown() {
         let frame = |grey| {
             let pixels = RgbImage::from_pixel(40, 20, Rgb([grey; 3]));
             Frame::new(pixels, Source::Memory("grey".into()))
@@ -127,7 +149,7 @@ mod tests {
         let region = Region::new(0.5, 0.5, 0.5, 0.5).ok();
         let whole = Picture { frame: one.clone(), region: None };
         let part = Picture { frame: one, region };
-        let third = Picture { frame: other, region: None };
+        let third = Picture { frame: other.clone(), region: None };
         let turn = |pictures: Vec<Picture>| Turn {
             role: Role::User,
             text: "What is that?".into(),
@@ -139,7 +161,9 @@ mod tests {
         let square = RgbImage::from_pixel(8, 8, Rgb([99; 3]));
         let request = told.about(square);
         let shown = |turn: usize, at: usize| request.question.turns[turn].pictures[at].clone();
-        assert_eq!(shown(0, 0).frame.id, whole.frame.id);
+        // The whole frame would show what is to be hidden; another frame stays.
+        assert_ne!(shown(0, 0).frame.id, whole.frame.id);
+        assert_eq!(shown(0, 1).frame.id, other.id);
         assert_eq!(shown(1, 0).frame.pixels.dimensions(), (8, 8));
         assert_eq!(shown(1, 0).region, None);
         assert_eq!(request.sampled, [7]);

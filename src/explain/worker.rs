@@ -1,6 +1,7 @@
 //! Maps of the encoders, computed on a thread of their own: neither the window nor the answer waits
 //! for them.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,17 +46,21 @@ pub enum MapNews {
 #[derive(Clone, Default)]
 struct Wishes {
     model: Slot<PathBuf>,
-    dual: Slot<Option<PathBuf>>,
-    attention: Slot<Picture>,
-    phrase: Slot<(Picture, String)>,
-    labels: Slot<(Picture, Vec<String>)>,
+    dual: Slot<(u64, Option<PathBuf>)>,
+    attention: Slot<(u64, Picture)>,
+    phrase: Slot<(u64, Picture, String)>,
+    labels: Slot<(u64, Picture, Vec<String>)>,
 }
 
 /// The thread. Dropping it ends the thread after what it is doing.
 pub struct Explainer {
     wishes: Wishes,
     bell: SyncSender<()>,
-    news: Receiver<MapNews>,
+    news: Receiver<(u64, MapNews)>,
+    /// Counts the models that were chosen: what belongs to another than the last is out of date.
+    models: Cell<u64>,
+    /// The same of dual encoders.
+    duals: Cell<u64>,
 }
 
 impl Explainer {
@@ -69,8 +74,8 @@ impl Explainer {
         let wishes = Wishes::default();
         let own = wishes.clone();
         let work = move || {
-            let tell = move |news| {
-                let told = outbox.send(news).is_ok();
+            let tell = move |of, news| {
+                let told = outbox.send((of, news)).is_ok();
                 wake();
                 told
             };
@@ -82,42 +87,53 @@ impl Explainer {
             }
         };
         std::thread::Builder::new().name("lorgnette-maps".into()).spawn(work)?;
-        Ok(Self { wishes, bell, news })
+        Ok(Self { wishes, bell, news, models: Cell::new(0), duals: Cell::new(0) })
     }
 
     /// The answering model was loaded from `folder`.
     pub fn model(&self, folder: PathBuf) {
+        self.models.set(self.models.get() + 1);
         self.wishes.model.put(folder);
         self.ring();
     }
 
     /// The dual encoder lies in `folder`, or there is none.
     pub fn dual(&self, folder: Option<PathBuf>) {
-        self.wishes.dual.put(folder);
+        self.duals.set(self.duals.get() + 1);
+        self.wishes.dual.put((self.duals.get(), folder));
         self.ring();
     }
 
     /// Wants the attention of the answering model's encoder on `picture`.
     pub fn attention(&self, picture: Picture) {
-        self.wishes.attention.put(picture);
+        self.wishes.attention.put((self.models.get(), picture));
         self.ring();
     }
 
     /// Wants to know where the dual encoder finds `phrase`.
     pub fn phrase(&self, picture: Picture, phrase: String) {
-        self.wishes.phrase.put((picture, phrase));
+        self.wishes.phrase.put((self.duals.get(), picture, phrase));
         self.ring();
     }
 
     /// Wants to know how the dual encoder shares `picture` out among `words`.
     pub fn labels(&self, picture: Picture, words: Vec<String>) {
-        self.wishes.labels.put((picture, words));
+        self.wishes.labels.put((self.duals.get(), picture, words));
         self.ring();
     }
 
     /// The next piece of news, without waiting.
     pub fn news(&self) -> Option<MapNews> {
-        self.news.try_recv().ok()
+        loop {
+            let (of, news) = self.news.try_recv().ok()?;
+            let last = match news {
+                MapNews::Attention(..) => self.models.get(),
+                MapNews::Phrase(..) | MapNews::Labels(..) | MapNews::Dual(_) => self.duals.get(),
+            };
+            if of == last {
+                return Some(news);
+            }
+        }
     }
 
     fn ring(&self) {
@@ -206,7 +222,7 @@ struct Worker {
 
 impl Worker {
     /// Does what is wanted; `false` once nobody listens.
-    fn work(&mut self, wishes: &Wishes, tell: &dyn Fn(MapNews) -> bool) -> bool {
+    fn work(&mut self, wishes: &Wishes, tell: &dyn Fn(u64, MapNews) -> bool) -> bool {
         if let Some(folder) = wishes.model.take()
             && self.folder.as_ref() != Some(&folder)
         {
@@ -214,24 +230,24 @@ impl Worker {
             self.kept.clear();
         }
         let mut listened = true;
-        if let Some(folder) = wishes.dual.take() {
+        if let Some((of, folder)) = wishes.dual.take() {
             (self.dual, self.seen) = (None, None);
             if let Some(folder) = folder {
                 let name = guard(|| self.open_dual(&folder));
-                listened &= tell(MapNews::Dual(name));
+                listened &= tell(of, MapNews::Dual(name));
             }
         }
-        if let Some(picture) = wishes.attention.take() {
+        if let Some((of, picture)) = wishes.attention.take() {
             let found = guard(|| self.attention(&picture));
-            listened &= tell(MapNews::Attention(about(&picture), found));
+            listened &= tell(of, MapNews::Attention(about(&picture), found));
         }
-        if let Some((picture, phrase)) = wishes.phrase.take() {
+        if let Some((of, picture, phrase)) = wishes.phrase.take() {
             let found = guard(|| self.phrase(&picture, &phrase));
-            listened &= tell(MapNews::Phrase(about(&picture), phrase, found));
+            listened &= tell(of, MapNews::Phrase(about(&picture), phrase, found));
         }
-        if let Some((picture, words)) = wishes.labels.take() {
+        if let Some((of, picture, words)) = wishes.labels.take() {
             let found = guard(|| self.labels(&picture, &words));
-            listened &= tell(MapNews::Labels(about(&picture), found));
+            listened &= tell(of, MapNews::Labels(about(&picture), found));
         }
         listened
     }

@@ -92,6 +92,8 @@ pub struct Grounding {
     pub phrases: Vec<Phrase>,
     /// Whether their places are known; they take longer than the words' maps.
     pub settled: bool,
+    /// Whether they were looked for.
+    pub sought: bool,
 }
 
 /// A map of a word or phrase that the user typed.

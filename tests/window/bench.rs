@@ -231,7 +231,7 @@ pub fn grounding() -> Grounding {
         phrase("green one", right, Some((region(0.6, 0.15, 0.25, 0.4), 0.55))),
         phrase("grey ground", (0.5, 0.8), None),
     ];
-    Grounding { words, phrases, settled: true }
+    Grounding { words, phrases, settled: true, sought: true }
 }
 
 /// Attention of an encoder of three layers with two heads each.

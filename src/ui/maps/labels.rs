@@ -20,11 +20,11 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     let Some(model) = view.maps.dual.ready().cloned() else { return };
     let palette = Palette::of(ui.visuals());
     ui.horizontal(|ui| {
-        let text = format!("{model} compares your words; they share 100 %.");
+        let text = format!("{model} compares your words with the picture.");
         let width = (ui.available_width() - 44.0).max(60.0);
         ui.allocate_ui(vec2(width, 24.0), |ui| {
             ui.add(Label::new(RichText::new(text).size(12.5).color(palette.weak)).truncate())
-                .on_hover_text("One of them always wins: what is not listed cannot.");
+                .on_hover_text("What is not listed cannot be found.");
         });
         let editing = view.maps.typing_labels.is_some();
         if icon_toggle(ui, ICON_EDIT, "Edit your words", editing).clicked() {

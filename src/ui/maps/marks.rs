@@ -73,6 +73,10 @@ pub fn legend(ui: &mut Ui, view: &View, index: usize) {
         Wanted::Ready(grounding) if !grounding.settled => {
             "Looking for the places of its phrases …".to_owned()
         }
+        Wanted::Ready(grounding) if !grounding.sought => {
+            "The places of its phrases were not looked for: this model takes long to read."
+                .to_owned()
+        }
         Wanted::Coming => "Looking for its words in the picture …".to_owned(),
         Wanted::Failed(reason) => format!("Not tied to the picture: {reason}"),
         Wanted::Ready(_) => {

@@ -136,11 +136,14 @@ impl Picked<'_> {
                 )
                 .into()
             }
+            Self::Seen(word, _) if unseen(word) => {
+                format!("Where the model would see '{}' if it saw it.", word.text).into()
+            }
             Self::Seen(word, _) => {
                 let most = word.seen.as_ref().map_or(0.0, |map| map.stats().max);
                 format!(
                     "Parts of the picture that, seen alone, make the model say '{}': up to {most:.1} \
-                     nats likelier than without a picture.",
+                     nats likelier than with a blurred one.",
                     word.text
                 )
                 .into()

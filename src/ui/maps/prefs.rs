@@ -15,7 +15,7 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     section(ui, "Maps over the picture");
     let settings = &mut view.settings.maps;
     ui.checkbox(&mut settings.ground_answers, "Tie answers to the picture")
-        .on_hover_text("Reads each complete answer back once to find its words in the picture");
+        .on_hover_text("Reads each complete answer back eleven times, to find its words and phrases in the picture");
     row(ui, "Causal check hides with", "", |ui| {
         ui.selectable_value(&mut settings.fill, Fill::Blur, "Blur");
         ui.selectable_value(&mut settings.fill, Fill::Mean, "Mean colour");
