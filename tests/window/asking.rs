@@ -5,6 +5,7 @@ use egui_kittest::kittest::Queryable;
 use lorgnette::capture::{CameraDevice, CameraFormatInfo, CameraState, PixelFormat};
 use lorgnette::config::Settings;
 use lorgnette::engine::{Finish, Role};
+use lorgnette::ui::View;
 use lorgnette::ui::talk::CardState;
 
 use super::driver::{Driver, Start};
@@ -139,9 +140,12 @@ fn a_picture_opened_again_is_the_same_picture() {
     driver.engine.end(Finish::End);
     driver.until("it is complete", |view| !view.talk.is_answering());
     let before = driver.view().stage.shown.as_ref().unwrap().frame.id;
-    let path = super::driver::sample("cat.jpg").to_string_lossy().into_owned();
-    driver.window.event(egui::Event::Paste(path));
-    driver.until("it is read again", |view| view.stage.shown.as_ref().unwrap().frame.id != before);
+    let shown = |view: &View| view.stage.shown.as_ref().unwrap().frame.id;
+    let path = |name| super::driver::sample(name).to_string_lossy().into_owned();
+    driver.window.event(egui::Event::Paste(path("lemon.jpg")));
+    driver.until("another is shown", |view| shown(view) != before);
+    driver.window.event(egui::Event::Paste(path("cat.jpg")));
+    driver.until("it is the first one again", |view| shown(view) == before);
     driver.ask("What colour is it?");
     assert_eq!(driver.engine.inside().asked[1].turns.len(), 3);
 }
