@@ -48,8 +48,7 @@
 //! - No unbounded channel. Small events go through bounded channels, frames through one-deep slots.
 //! - The engine knows nothing of egui. What `ui` draws it neither reads, decodes nor waits for.
 //! - mistral.rs is named in `engine` and nowhere else; candle there, in `encoder` and in
-//!   `model_store::unpack`;
-//!   nokhwa in `capture`; egui in `ui` and `app`.
+//!   `model_store::unpack`; nokhwa in `capture`; egui in `ui` and `app`.
 //! - A raw-logits request to mistral.rs is never dropped, nor sent beside another request.
 //! - No map is shown without what it may claim and its raw range; a flat one is grey.
 //! - Every event carries the id of its request, so that a stale one can be told from the rest.
