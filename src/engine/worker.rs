@@ -5,6 +5,8 @@
 //! next question waits for that inside mistral.rs. An answer is read back only when no other is
 //! given or asked for: mistral.rs takes no request of the one kind beside one of the other.
 
+mod reading;
+
 use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Arc;
@@ -112,7 +114,7 @@ impl<W: Fn()> Worker<W> {
                 wake = next_of_load(&mut self.loading) => wake,
                 wake = next_of_answer(&mut self.running) => wake,
                 wake = end_of_answer(&mut self.ending) => wake,
-                wake = next_of_scoring(&mut self.scoring) => wake,
+                wake = reading::next_of_scoring(&mut self.scoring) => wake,
             };
             match wake {
                 Wake::Command(None | Some(EngineCommand::Shutdown)) => {
@@ -209,16 +211,6 @@ impl<W: Fn()> Worker<W> {
         memory::give_back();
     }
 
-    /// Waits for the end of a reading that is no longer wanted: mistral.rs must find someone to
-    /// answer.
-    async fn let_go_of_scoring(&mut self) {
-        let Some(mut scoring) = self.scoring.take() else { return };
-        if !scoring.told {
-            self.send(EngineEvent::Failed(scoring.request, EngineError::Superseded)).await;
-        }
-        while scoring.responses.recv().await.is_some() {}
-    }
-
     fn start_load(&mut self, request: RequestId, load: LoadRequest, silent: bool) {
         let (result, progress) = load::start(load.clone());
         self.loading = Some(Loading { request, load, result, progress, silent });
@@ -278,90 +270,6 @@ impl<W: Fn()> Worker<W> {
             } else {
                 self.score_waiting().await;
             }
-        }
-    }
-
-    /// Begins to read the first answer that waits.
-    async fn score_waiting(&mut self) {
-        while let Some((request, wanted)) = self.to_score.pop_front() {
-            panics::forget();
-            let begun = match &self.model {
-                Some(model) => panics::guard(|| Scoring::begin(model, request, *wanted))
-                    .unwrap_or_else(|reason| Err(EngineError::Answer(reason))),
-                None => Err(EngineError::NoModel),
-            };
-            match begun {
-                Ok(scoring) => {
-                    self.scoring = Some(scoring);
-                    return;
-                }
-                Err(error) => {
-                    let crashed = matches!(error, EngineError::Crashed(_));
-                    self.send(EngineEvent::Failed(request, error)).await;
-                    if crashed {
-                        return self.reload(request).await;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Takes what mistral.rs says of the answer that is being read, and goes on at its end.
-    async fn scored(&mut self, response: Option<Response>) {
-        let Some(scoring) = &mut self.scoring else { return };
-        let request = scoring.request;
-        let ended = response.is_none();
-        let result = match response {
-            Some(Response::Raw { .. }) if scoring.told => return,
-            Some(Response::Raw { logits_chunks, tokens }) => match &self.model {
-                Some(model) => panics::guard(|| scoring.read(model, &logits_chunks, tokens))
-                    .unwrap_or_else(|reason| Err(EngineError::Answer(reason))),
-                None => Err(EngineError::NoModel),
-            },
-            Some(Response::ValidationError(error)) => {
-                Err(EngineError::Answer(first_line(&error.to_string())))
-            }
-            Some(Response::InternalError(error)) => {
-                scoring.failed = true;
-                Err(EngineError::Answer(first_line(&error.to_string())))
-            }
-            Some(Response::ModelError(message, _)) => {
-                scoring.failed = true;
-                Err(EngineError::Answer(first_line(&message)))
-            }
-            Some(_) => return,
-            None => {
-                let crashed = self.model.as_ref().is_some_and(|model| model.requests.is_closed());
-                scoring.failed |= crashed || !scoring.told;
-                Err(EngineError::Crashed(panics::take_last()))
-            }
-        };
-        let (first, failed) = (!scoring.told, scoring.failed);
-        scoring.told = true;
-        if ended {
-            self.scoring = None;
-        }
-        if first {
-            let event = match result {
-                Ok(scores) => EngineEvent::Scored(request, Box::new(scores)),
-                Err(error) => EngineEvent::Failed(request, error),
-            };
-            self.send(event).await;
-        }
-        if ended && failed {
-            let load = self.model.as_ref().map(|broken| broken.request.clone());
-            self.unload_model().await;
-            self.broken = load;
-        }
-        if ended {
-            self.go_on().await;
-        }
-    }
-
-    /// Forgets the answers that wait to be read.
-    async fn forget_scores(&mut self) {
-        while let Some((request, _)) = self.to_score.pop_front() {
-            self.send(EngineEvent::Failed(request, EngineError::Superseded)).await;
         }
     }
 
@@ -506,13 +414,6 @@ async fn next_of_answer(running: &mut Option<Running>) -> Wake {
         biased;
         Some(sampled) = running.sampled.recv() => Wake::Sampled(sampled),
         response = running.responses.recv() => Wake::Response(response),
-    }
-}
-
-async fn next_of_scoring(scoring: &mut Option<Scoring>) -> Wake {
-    match scoring {
-        Some(scoring) => Wake::Score(scoring.responses.recv().await),
-        None => pending().await,
     }
 }
 
