@@ -141,7 +141,7 @@ look_for_libraries() {
             xdg-desktop-portal-gtk xdg-desktop-portal-gtk
 }
 
-# What boots a kernel that has a virtual camera, for tests/camera.rs.
+# What boots a kernel that has a virtual camera, for tests/machine/camera.rs.
 can_boot_camera() { have qemu-system-x86_64 && have busybox && have cpio; }
 
 look_for_test_tools() {

@@ -1,22 +1,86 @@
-//! Starts Lorgnette: the processor check, the environment, then the window or the command line.
+//! Lorgnette answers "what is that?" about a picture, on this machine alone.
+//!
+//! This crate starts it: the processor check, then the window or the command line. It alone knows
+//! what computes, and hands that in.
+//!
+//! # Data flow
+//!
+//! ```text
+//! camera | file | paste | stdin ─► capture ─► Frame, Region ─► app | cli
+//!                                                               │ Question
+//!                                                               ▼
+//!              session (history) ◄─ app | cli ◄─ EngineEvent ─ engine ─► mistral.rs
+//!                                    │  ▲                      (encode → project → decode)
+//!                                    │  └─ explain ◄─ the answer read back by the engine,
+//!                                    │                the encoder run again with its attention kept
+//!                                    ▼
+//!                                   ui (View drawn, Actions given back)
+//! ```
+//!
+//! # Rooms
+//!
+//! Each is a crate in its folder below `src/`; `docs/building.md` says why.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`values`] | plain values (frame, region, picture, heatmap, settings), the log, panics, the processor |
+//! | `capture` | pictures from outside, checked and turned upright; cameras |
+//! | `scene` | whether the camera shows something new, and at rest |
+//! | `speech` | the system's voice |
+//! | `grounding` | words, noun phrases and boxes from what the language model's head says |
+//! | `model_store` | models on disk: found, validated |
+//! | `model_store/unpack` | a shipped model unpacked, any model made ready to load |
+//! | `session` | conversations on disk: journal, history, bundles |
+//! | `encoder` | what vision encoders show: attention, places of phrases |
+//! | `encoder/towers` | vision encoders run by our own code |
+//! | `engine` | commands, events and errors of what answers |
+//! | `engine/worker` | mistral.rs behind them |
+//! | `explain` | why this answer: word maps, places of phrases, causal check, one reading at a time |
+//! | `eval` | how right the maps are |
+//! | `ui` | the window drawn: panels, theme, answers as Markdown |
+//! | [`app`] | the window's logic: threads, events, actions |
+//! | [`cli`] | `ask`, `cameras`, `replay`, `bench`, `eval`, `demo` |
+//!
+//! Dependencies point down only: `main` → `app`, `cli` → `ui` → `eval` → `explain` → `engine` →
+//! `capture`, `encoder`, `grounding`, `model_store`, `scene`, `session`, `speech` → `values`. What
+//! computes (`engine/worker`, `encoder/towers`, `model_store/unpack`) stands beside what it serves;
+//! only `main` and each other depend on it, so that everything else is built and tested without
+//! mistral.rs and candle. `tests/architecture.rs` holds this.
+//!
+//! # Invariants
+//!
+//! - Nothing opens a network socket.
+//! - No unbounded channel. Small events go through bounded channels, frames through one-deep slots.
+//! - The engine knows nothing of egui. What `ui` draws it neither reads, decodes nor waits for.
+//! - mistral.rs is named in `engine/worker` and nowhere else; candle there, in `encoder/towers` and
+//!   in `model_store/unpack`; nokhwa in `capture`; egui in `ui` and `app`.
+//! - A raw-logits request to mistral.rs is never dropped, nor sent beside another request.
+//! - No map is shown without what it may claim and its raw range; a flat one is grey.
+//! - Every event carries the id of its request, so that a stale one can be told from the rest.
+//! - Nothing is written into the folder of shipped models.
+//! - Only `main` ends the process, and a Ctrl-C that nothing else could hear (`cli::session`).
 
 use std::process::ExitCode;
 
-use lorgnette::cli::Start;
+use cli::Start;
+use engine_worker::BACKEND;
+use towers::ENCODERS;
 
 fn main() -> ExitCode {
-    if let Err(missing) = lorgnette::cpu::require() {
+    if let Err(missing) = values::cpu::require() {
         eprintln!("lorgnette: {missing}");
         return ExitCode::FAILURE;
     }
-    match lorgnette::cli::main() {
-        Start::Window { folders, pictures } => match lorgnette::app::run(folders, pictures) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("lorgnette: {error}");
-                ExitCode::FAILURE
+    match cli::main(BACKEND, ENCODERS) {
+        Start::Window { folders, pictures } => {
+            match app::run(folders, pictures, BACKEND, ENCODERS) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    eprintln!("lorgnette: {error}");
+                    ExitCode::FAILURE
+                }
             }
-        },
+        }
         Start::Done(code) => code,
     }
 }

@@ -1,30 +1,36 @@
-//! Holds the import rules of `src/lib.rs`: imports point down, and each big dependency lives in
-//! its one room. Fails with the file and the line.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "how a test fails")]
+//! Holds the rules of `src/main.rs` that Cargo cannot: which crate may depend on which, and in which
+//! files a dependency may be named. Fails with the file and the line.
+//!
+//! It reads files alone, and is a module of `xtask`'s tests, which build nothing heavy.
 
 use std::path::{Path, PathBuf};
 
-/// Rooms from the bottom up; a room may import from lower floors only.
+/// The crates from the bottom up; one may depend on lower floors only.
 const FLOORS: &[&[&str]] = &[
-    &["config", "cpu", "frame", "job", "log", "panics", "region"],
-    &["heatmap"],
+    &["values"],
     &["capture", "encoder", "grounding", "model_store", "scene", "session", "speech"],
-    &["engine"],
-    &["explain"],
+    &["engine", "unpack"],
+    &["engine_worker", "explain", "towers"],
     &["eval"],
     &["ui"],
     &["app", "cli"],
-    &["main"],
+    &["lorgnette"],
+];
+
+/// What computes, and who may depend on it: everything else is built without mistral.rs and candle.
+const WORKERS: &[(&str, &[&str])] = &[
+    ("engine_worker", &["lorgnette"]),
+    ("towers", &["lorgnette"]),
+    ("unpack", &["engine_worker", "lorgnette", "towers"]),
 ];
 
 /// Where a dependency may be named.
 const HOMES: &[(&str, &[&str])] = &[
-    ("mistralrs", &["src/engine/"]),
-    ("candle_core", &["src/encoder/", "src/engine/", "src/model_store/unpack.rs"]),
-    ("candle_nn", &["src/encoder/"]),
+    ("mistralrs", &["src/engine/worker/"]),
+    ("candle_core", &["src/encoder/towers/", "src/engine/worker/", "src/model_store/unpack/"]),
+    ("candle_nn", &["src/encoder/towers/"]),
     ("clap", &["src/cli/"]),
-    ("colorous", &["src/heatmap/"]),
+    ("colorous", &["src/values/heatmap/"]),
     ("egui", &["src/ui/", "src/app/"]),
     ("egui_material_icons", &["src/ui/"]),
     ("pulldown_cmark", &["src/ui/markdown/"]),
@@ -36,42 +42,76 @@ const HOMES: &[(&str, &[&str])] = &[
     ("reqwest", &["src/model_store/download"]),
     ("std::net", &["src/model_store/download"]),
     ("tokio::net", &["src/model_store/download"]),
+    // A slow reader must slow its writer down, not fill the memory.
+    ("unbounded", &[]),
+    ("unbounded_channel", &[]),
 ];
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The files below `folder` that `wanted` takes, with their names from the repository on.
+fn files(folder: &Path, wanted: &dyn Fn(&Path) -> bool, found: &mut Vec<(String, PathBuf)>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
+            files(&path, wanted, found);
+        } else if wanted(&path) {
+            let name = path.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
+            found.push((name, path));
         }
     }
 }
 
-fn floor(room: &str) -> Option<usize> {
-    FLOORS.iter().position(|rooms| rooms.contains(&room))
+fn floor(name: &str) -> Option<usize> {
+    FLOORS.iter().position(|crates| crates.contains(&name))
 }
 
-/// The room a file belongs to: its first folder or name below `src`.
-fn room(file: &str) -> &str {
-    let inner = file.trim_start_matches("src/");
-    inner.split('/').next().unwrap().trim_end_matches(".rs")
+/// The crate that the workspace's `manifest` says lies in a folder, by the name it has in code.
+fn crate_in<'a>(folder: &str, manifest: &'a str) -> Option<&'a str> {
+    let path = format!("path = \"{folder}\" }}");
+    manifest.lines().find(|line| line.ends_with(&path))?.split(' ').next()
+}
+
+/// What a line among the dependencies of a manifest names, where it is written in the form that all
+/// of them are: `name.workspace = true` or `name = { workspace = true, … }`.
+fn dependency(line: &str) -> Option<&str> {
+    let (name, _) = line.split_once(['.', ' '])?;
+    let rest = &line[name.len()..];
+    let inherits = rest == ".workspace = true" || rest.starts_with(" = { workspace = true, ");
+    inherits.then_some(name)
+}
+
+/// What breaks a rule in the manifest of the crate `own`.
+fn trouble_in_manifest(own: &str, manifest: &str) -> Vec<String> {
+    let mut troubles = Vec::new();
+    let mut section = "";
+    for (number, line) in manifest.lines().enumerate() {
+        if line.starts_with('[') {
+            section = line;
+        }
+        let is_list = section.ends_with("dependencies]") && section != "[workspace.dependencies]";
+        let says_nothing = line.is_empty() || line.starts_with('#') || line == section;
+        if section.contains("dependencies.")
+            || (is_list && !says_nothing && dependency(line).is_none())
+        {
+            troubles.push(format!("{}: write it as the others are written", number + 1));
+        }
+        let Some(other) = dependency(line).filter(|_| is_list) else { continue };
+        let up = floor(other).is_some_and(|other| floor(own) <= Some(other));
+        let worker = WORKERS.iter().find(|(worker, _)| *worker == other);
+        if up || worker.is_some_and(|(_, above)| !above.contains(&own)) {
+            troubles.push(format!("{}: {own} must not depend on {other}", number + 1));
+        }
+    }
+    troubles
 }
 
 /// What breaks a rule in one line of `file`.
 fn trouble(file: &str, line: &str) -> Vec<String> {
     let code = line.split("//").next().unwrap();
     let mut troubles = Vec::new();
-    for (at, _) in code.match_indices("crate::") {
-        let rest = &code[at + "crate::".len()..];
-        let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-        match (floor(room(file)), floor(&name)) {
-            _ if name == room(file) || room(file) == "lib" => {}
-            (Some(own), Some(other)) if own > other => {}
-            _ => troubles.push(format!("{} must not import {name:?}", room(file))),
-        }
-    }
     for (dependency, homes) in HOMES {
         let named = code.match_indices(dependency).any(|(at, _)| {
             let before = code[..at].chars().next_back();
@@ -87,38 +127,71 @@ fn trouble(file: &str, line: &str) -> Vec<String> {
 }
 
 #[test]
-fn imports_point_down_and_dependencies_stay_at_home() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = Vec::new();
-    sources(&root.join("src"), &mut files);
+fn crates_depend_on_lower_floors_alone() {
+    let workspace = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let mut troubles = trouble_in_manifest("lorgnette", &workspace);
+    let mut manifests = Vec::new();
+    files(&root().join("src"), &|path| path.ends_with("Cargo.toml"), &mut manifests);
+    for (name, path) in &manifests {
+        let folder = name.trim_end_matches("/Cargo.toml");
+        let Some(own) = crate_in(folder, &workspace).filter(|own| floor(own).is_some()) else {
+            troubles.push(format!("{name}: it has no floor in tests/architecture.rs"));
+            continue;
+        };
+        let manifest = std::fs::read_to_string(path).unwrap();
+        let found = trouble_in_manifest(own, &manifest).into_iter();
+        troubles.extend(found.map(|trouble| format!("{name}:{trouble}")));
+    }
+    assert!(manifests.len() > 10, "the crates were found");
+    assert!(troubles.is_empty(), "\n{}", troubles.join("\n"));
+}
+
+#[test]
+fn dependencies_stay_at_home() {
+    let mut sources = Vec::new();
+    let is_source = |path: &Path| path.extension().is_some_and(|extension| extension == "rs");
+    files(&root().join("src"), &is_source, &mut sources);
     let mut troubles = Vec::new();
-    for path in &files {
-        let file = path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
+    for (name, path) in &sources {
         for (number, line) in std::fs::read_to_string(path).unwrap().lines().enumerate() {
-            for trouble in trouble(&file, line) {
-                troubles.push(format!("{file}:{}: {trouble}", number + 1));
-            }
+            let found = trouble(name, line).into_iter();
+            troubles.extend(found.map(|trouble| format!("{name}:{}: {trouble}", number + 1)));
         }
     }
-    assert!(files.len() > 20, "the sources were found");
+    assert!(sources.len() > 20, "the sources were found");
     assert!(troubles.is_empty(), "\n{}", troubles.join("\n"));
 }
 
 #[test]
 fn the_rules_see_what_breaks_them() {
-    assert!(trouble("src/engine/worker.rs", "use crate::model_store::ModelError;").is_empty());
-    assert!(trouble("src/engine/worker.rs", "use crate::engine::Token; // crate::cli").is_empty());
-    assert_eq!(trouble("src/frame.rs", "use crate::capture::load;").len(), 1);
-    assert_eq!(trouble("src/capture/file.rs", "use crate::model_store;").len(), 1);
-    assert_eq!(trouble("src/capture/file.rs", "use crate::{frame, engine};").len(), 1);
-    assert_eq!(trouble("src/cli/ask.rs", "use mistralrs::Model;").len(), 1);
-    assert_eq!(trouble("src/engine/load.rs", "std::net::TcpStream::connect(a)").len(), 1);
-    assert!(trouble("src/cli/ask.rs", "let mistralrs_like = 1;").is_empty());
-}
+    assert!(trouble_in_manifest("ui", "[dependencies]\nengine.workspace = true\n").is_empty());
+    for (own, line) in [
+        ("engine", "ui.workspace = true"),
+        ("session", "capture = { workspace = true, features = [\"x\"] }"),
+        ("ui", "towers.workspace = true"),
+        ("app", "engine_worker.workspace = true"),
+        ("values", "values.workspace = true"),
+    ] {
+        for section in ["[dependencies]", "[target.'cfg(unix)'.dev-dependencies]"] {
+            let found = trouble_in_manifest(own, &format!("[package]\n{section}\n{line}\n"));
+            assert_eq!(found.len(), 1, "{own}: {line}");
+            assert!(found[0].starts_with("3: "), "{found:?}");
+        }
+    }
+    for manifest in [
+        "[dependencies]\nui = { path = \"../ui\" }\n",
+        "[dev-dependencies]\nserde = \"1\"\n",
+        "[dependencies.ui]\nworkspace = true\n",
+    ] {
+        assert!(!trouble_in_manifest("engine", manifest).is_empty(), "{manifest}");
+    }
+    let workspace = "ui = { package = \"lorgnette-ui\", path = \"src/ui\" }\n";
+    assert_eq!(crate_in("src/ui", workspace), Some("ui"));
+    assert_eq!(crate_in("src/u", workspace), None);
 
-#[test]
-fn the_setting_for_a_changed_scene_begins_at_what_was_measured() {
-    // Neither room may import the other.
-    let setting = lorgnette::config::LiveSettings::default().threshold;
-    assert_eq!(setting.to_bits(), lorgnette::scene::DEFAULT_THRESHOLD.to_bits());
+    assert_eq!(trouble("src/cli/ask.rs", "use mistralrs::Model;").len(), 1);
+    assert_eq!(trouble("src/engine/lib.rs", "use mistralrs::Model;").len(), 1);
+    assert_eq!(trouble("src/engine/worker/load.rs", "std::net::TcpStream::connect(a)").len(), 1);
+    assert_eq!(trouble("src/engine/lib.rs", "mpsc::unbounded_channel()").len(), 1);
+    assert!(trouble("src/cli/ask.rs", "let mistralrs_like = 1; // mistralrs").is_empty());
 }

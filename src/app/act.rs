@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use session::{ExportFormat, SessionId};
+use ui::live::Live;
+use ui::markdown;
+use ui::toast::Kind;
+use ui::{Action, HistoryAction, Place};
+use values::config::DEFAULT_QUESTION;
+
 use super::App;
 use super::desktop::Wish;
 use super::keeper::Job;
-use crate::config::DEFAULT_QUESTION;
-use crate::session::{ExportFormat, SessionId};
-use crate::ui::live::Live;
-use crate::ui::markdown;
-use crate::ui::toast::Kind;
-use crate::ui::{Action, HistoryAction, Place};
 
 /// What is to be done with what a dialog gives.
 pub enum Waiting {

@@ -2,21 +2,22 @@
 
 use std::time::Instant;
 
+use capture::CameraState;
+use engine::{
+    Answer, AnswerOptions, EngineError, EngineEvent, Finish, Question, RequestId, Role, Token, Turn,
+};
+use session::{AnswerRecord, ModelRecord, OptionsRecord, TimingsRecord, TokenRecord};
+use ui::stage::Shown;
+use ui::status::EngineState;
+use ui::talk::{self, Card, CardState};
+use ui::{Action, toast};
+use values::config::DEFAULT_QUESTION;
+use values::frame::Frame;
+use values::picture::Picture;
+use values::region::Region;
+
 use super::App;
 use super::keeper::{Asked, Job};
-use crate::capture::CameraState;
-use crate::config::DEFAULT_QUESTION;
-use crate::engine::{
-    Answer, AnswerOptions, EngineError, EngineEvent, Finish, Picture, Question, RequestId, Role,
-    Token, Turn,
-};
-use crate::frame::Frame;
-use crate::region::Region;
-use crate::session::{self, AnswerRecord, ModelRecord, OptionsRecord, TimingsRecord, TokenRecord};
-use crate::ui::stage::Shown;
-use crate::ui::status::EngineState;
-use crate::ui::talk::{self, Card, CardState};
-use crate::ui::{Action, toast};
 
 /// Side of a card's thumbnail, in pixels.
 const TILE: u32 = 160;
@@ -237,7 +238,7 @@ impl App {
                 if let Some(explainer) = &self.explainer {
                     explainer.model(model.folder.clone());
                 }
-                self.view.maps.encoder = crate::ui::maps::Wanted::None;
+                self.view.maps.encoder = ui::maps::Wanted::None;
                 self.view.engine = EngineState::Ready(model);
                 // A question that waited for it is kept with the model that answers.
                 let waits = |under_way: &UnderWay| matches!(under_way.target, Target::Card(_));

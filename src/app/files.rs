@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use ui::status::Network;
+use ui::talk::small;
+use values::config::Settings;
+use values::frame::{Frame, Source};
+
 use super::network;
 use super::viewfinder::for_screen;
-use crate::capture;
-use crate::config::Settings;
-use crate::frame::{Frame, Source};
-use crate::ui::status::Network;
-use crate::ui::talk::small;
 
 /// Side of the gallery's thumbnails, in pixels.
 const TILE: u32 = 240;

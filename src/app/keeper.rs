@@ -6,11 +6,12 @@ use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
-use crate::frame::{Frame, FrameId};
-use crate::region::Region;
-use crate::session::{
+use session::{
     AnswerRecord, ExportFormat, ModelRecord, OptionsRecord, Session, SessionId, TokenRecord,
 };
+use values::frame::{Frame, FrameId};
+use values::region::Region;
+
 use worker::Worker;
 
 /// What may wait for the disk before tokens are held back in the window.

@@ -3,12 +3,15 @@
 //! What the engine must read back goes one reading at a time, so that a question waits for one at
 //! the most. A question takes the place of the readings; what they were for is then left as it is.
 
+use engine::{EngineError, Question, RequestId, ScoreRequest, Scores};
+use explain::{Check, Curtain, Grounder, LEAST_SUPPORT, MapNews, Told};
+use ui::maps::{Grounding, MapAction, MapKind, Typed, Wanted, card};
+use values::config::Fill;
+use values::picture::{About, Picture};
+
 use super::App;
 use super::act::Waiting;
 use super::desktop::Wish;
-use crate::engine::{EngineError, Picture, Question, RequestId, ScoreRequest, Scores};
-use crate::explain::{About, Check, Curtain, Fill, Grounder, LEAST_SUPPORT, MapNews, Told};
-use crate::ui::maps::{Grounding, MapAction, MapKind, Typed, Wanted, card};
 
 /// Shortest time between two looks of the dual encoder at a live picture.
 const LABELS_INTERVAL: std::time::Duration = std::time::Duration::from_millis(700);
@@ -260,7 +263,7 @@ impl App {
             Some(told) => Some(told),
             // Before any answer a word can be asked for all the same.
             None => self.asked_about().map(|picture| Told {
-                question: Question::new(vec![picture.clone()], crate::config::DEFAULT_QUESTION),
+                question: Question::new(vec![picture.clone()], values::config::DEFAULT_QUESTION),
                 picture,
                 answer: String::new(),
                 sampled: Vec::new(),

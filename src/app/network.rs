@@ -1,6 +1,6 @@
 //! Whether this process has anything to do with a network, asked of the system itself.
 
-use crate::ui::status::Network;
+use ui::status::Network;
 
 /// Counts the internet sockets of this process, where the system lists them.
 pub fn look() -> Network {

@@ -1,19 +1,20 @@
 //! What the threads say, taken without waiting.
 
+use capture::CameraState;
+use session::{Exchange, Finish};
+use ui::gallery::Tile;
+use ui::history::Row;
+use ui::markdown::{self, Span};
+use ui::stage::Shown;
+use ui::talk::{self, Card, CardState, Talk};
+use ui::toast::Kind;
+use ui::{Action, Dialog, HistoryAction};
+use values::frame::{Frame, Source};
+
 use super::App;
 use super::files::FileNews;
 use super::keeper::{Job, News, Opened};
 use super::viewfinder::{Sight, for_screen};
-use crate::capture::CameraState;
-use crate::frame::{Frame, Source};
-use crate::session::{Exchange, Finish};
-use crate::ui::gallery::Tile;
-use crate::ui::history::Row;
-use crate::ui::markdown::{self, Span};
-use crate::ui::stage::Shown;
-use crate::ui::talk::{self, Card, CardState, Talk};
-use crate::ui::toast::Kind;
-use crate::ui::{Action, Dialog, HistoryAction};
 
 /// Events taken in one frame. An engine that says more than this between two frames is far ahead
 /// of what anybody reads.
@@ -27,7 +28,7 @@ impl App {
             self.take_event(event);
         }
         self.take_camera(ctx);
-        while let Some(news) = self.explainer.as_ref().and_then(crate::explain::Explainer::news) {
+        while let Some(news) = self.explainer.as_ref().and_then(explain::Explainer::news) {
             self.take_map(news);
         }
         while let Some(news) = self.files.as_ref().and_then(super::files::Files::news) {

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use crate::capture::{CameraChoice, CameraFeed, CameraState};
-use crate::frame::Frame;
-use crate::job::Slot;
-use crate::scene::{DEFAULT_THRESHOLD, Scene, SceneWatch};
-use crate::ui::camera::CameraView;
+use capture::{CameraChoice, CameraFeed, CameraState};
+use scene::{DEFAULT_THRESHOLD, Scene, SceneWatch};
+use ui::camera::CameraView;
+use values::frame::Frame;
+use values::job::Slot;
 
 /// Longest side of a picture on the screen, in pixels: what every graphics card takes.
 const LONGEST_SIDE: u32 = 2048;
@@ -178,8 +178,10 @@ pub fn for_screen(frame: &Frame) -> egui::ColorImage {
 
 #[cfg(test)]
 mod tests {
+    use scene::DEFAULT_THRESHOLD;
+    use values::frame::Source;
+
     use super::*;
-    use crate::frame::Source;
 
     #[test]
     fn large_pictures_are_made_smaller_for_the_screen() {
@@ -187,5 +189,12 @@ mod tests {
         assert_eq!(for_screen(&frame(5000, 10)).size, [2048, 4]);
         assert_eq!(for_screen(&frame(9000, 1)).size, [2048, 1]);
         assert_eq!(for_screen(&frame(640, 480)).size, [640, 480]);
+    }
+
+    #[test]
+    fn the_setting_for_a_changed_scene_begins_at_what_was_measured() {
+        // Neither room may import the other.
+        let setting = values::config::LiveSettings::default().threshold;
+        assert_eq!(setting.to_bits(), DEFAULT_THRESHOLD.to_bits());
     }
 }

@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use capture::{Camera, CameraFeed};
+use encoder::Encoders;
+use engine::{Backend, EngineError};
+use speech::SystemVoice;
+use values::config::{ConfigError, Folders, Settings, WindowPlace};
+use values::log;
+
 use super::desktop::System;
 use super::meter::Cost;
 use super::{App, Services};
-use crate::capture::{Camera, CameraFeed};
-use crate::config::{ConfigError, Folders, Settings, WindowPlace};
-use crate::engine::{Engine, EngineError};
-use crate::log;
-use crate::speech::SystemVoice;
 
 /// Environment variable that names a file for what the frames took, as JSON, written at the end.
 const FRAMES_VARIABLE: &str = "LORGNETTE_FRAMES";
@@ -39,11 +41,17 @@ pub enum WindowError {
     Window(String),
 }
 
-/// Opens the window, with these pictures first, and returns when it is closed.
+/// Opens the window, with these pictures first, and returns when it is closed. `backend` answers,
+/// `encoders` compute maps.
 ///
 /// # Errors
 /// [`WindowError`].
-pub fn run(folders: Folders, pictures: Vec<PathBuf>) -> Result<(), WindowError> {
+pub fn run(
+    folders: Folders,
+    pictures: Vec<PathBuf>,
+    backend: Backend,
+    encoders: Encoders,
+) -> Result<(), WindowError> {
     let (log, no_log) = match log::start(&folders.data) {
         Ok(log) => (Some(log), None),
         Err(error) => (None, Some(error.to_string())),
@@ -64,10 +72,13 @@ pub fn run(folders: Folders, pictures: Vec<PathBuf>) -> Result<(), WindowError> 
             let ctx = &creation.egui_ctx;
             close_on_signal(ctx);
             let wake = ctx.clone();
-            let engine = Engine::start(move || wake.request_repaint_after(TOKENS_INTERVAL))?;
+            let wake = Box::new(move || wake.request_repaint_after(TOKENS_INTERVAL));
+            let engine = (backend.start)(wake)?;
             let chosen = ctx.clone();
             let services = Services {
                 engine: Box::new(engine),
+                accelerator: backend.accelerator,
+                encoders,
                 camera: Box::new(|wake| {
                     let camera = Camera::start(wake).map_err(|error| error.to_string())?;
                     Ok(Box::new(camera) as Box<dyn CameraFeed>)

@@ -7,11 +7,11 @@ use std::io::Cursor;
 use image::error::{LimitErrorKind, UnsupportedErrorKind};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, RgbImage, RgbaImage};
+use values::panics;
 
 use super::error::{Reason, brief};
 use super::sniff::{self, Format};
 use super::{container, orient};
-use crate::panics;
 
 /// The most pixels a picture may have: 100 million.
 ///

@@ -4,9 +4,9 @@ use std::fmt;
 use std::io;
 
 use thiserror::Error;
+use values::frame::{Source, one_line};
 
 use super::{MAX_FILE_BYTES, MAX_PIXELS};
-use crate::frame::{Source, one_line};
 
 /// A picture that could not be taken in: which one, and why.
 ///

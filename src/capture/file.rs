@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use values::frame::{Frame, Source};
+
 use super::decode;
 use super::error::{CaptureError, Reason};
-use crate::frame::{Frame, Source};
 
 /// The most bytes a picture file may have: 256 MiB.
 pub const MAX_FILE_BYTES: u64 = 256 << 20;

@@ -6,16 +6,17 @@ use std::io::{Write, stdout};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use engine::Question;
+use explain::Told;
+use values::config::DEFAULT_QUESTION;
+use values::frame::{Frame, Source};
+use values::picture::Picture;
+use values::region::{Region, RegionSpec};
+
 use super::heatmaps::Maps;
 use super::output::{Report, json_line, remark, text_line};
 use super::session::Session;
-use super::{AskArgs, CliError};
-use crate::capture;
-use crate::config::{DEFAULT_QUESTION, Folders};
-use crate::engine::{Picture, Question};
-use crate::explain::Told;
-use crate::frame::{Frame, Source};
-use crate::region::{Region, RegionSpec};
+use super::{AskArgs, CliError, Tools};
 
 /// The name that stands for standard input.
 pub const STDIN: &str = "-";
@@ -27,14 +28,14 @@ const CAMERA_PATIENCE: Duration = Duration::from_secs(30);
 /// Pictures with the parts to look at, and how long they took to decode.
 pub type Pictures = (Vec<(Frame, Option<Region>)>, Duration);
 
-pub fn run(folders: &Folders, args: &AskArgs) -> Result<(), CliError> {
+pub fn run(tools: Tools<'_>, args: &AskArgs) -> Result<(), CliError> {
     let (files, question) = split(&args.words);
     if args.region.len() > files.len() {
         let text = format!("{} regions for {} pictures", args.region.len(), files.len());
         return Err(CliError::Usage(text));
     }
     // The pictures are read while the model loads.
-    let mut session = Session::start(folders, &args.answer.model)?;
+    let mut session = Session::start(tools, &args.answer.model)?;
     let (pictures, decode) = read(files, &args.region)?;
     let mut request = Question::new(shown(&pictures), &*question);
     request.options = args.answer.options();
@@ -63,7 +64,10 @@ pub fn run(folders: &Folders, args: &AskArgs) -> Result<(), CliError> {
                 answer: answer.text.clone(),
                 sampled: answer.tokens.iter().map(|token| token.id).collect(),
             };
-            Some((told.picture.frame.clone(), Maps::of(&mut session, &model, told)?))
+            Some((
+                told.picture.frame.clone(),
+                Maps::of(&mut session, tools.encoders, &model, told)?,
+            ))
         }
         _ => None,
     };

@@ -4,15 +4,14 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, stdout};
 use std::path::{Path, PathBuf};
 
+use engine::{EngineError, ModelInfo, Question};
 use serde::{Deserialize, Serialize};
+use values::region::RegionSpec;
 
 use super::ask::{self, STDIN};
 use super::output::{Report, json_line};
 use super::session::Session;
-use super::{AnswerArgs, CliError};
-use crate::config::Folders;
-use crate::engine::{EngineError, ModelInfo, Question};
-use crate::region::RegionSpec;
+use super::{AnswerArgs, CliError, Tools};
 
 /// One line of the input.
 #[derive(Deserialize)]
@@ -46,7 +45,7 @@ struct Failure {
 }
 
 /// Answers every line of `file`, going on after a bad one.
-pub fn run(folders: &Folders, file: &Path, args: &AnswerArgs) -> Result<(), CliError> {
+pub fn run(tools: Tools<'_>, file: &Path, args: &AnswerArgs) -> Result<(), CliError> {
     let from_stdin = file.as_os_str() == STDIN;
     let name = if from_stdin { "stdin".into() } else { file.display().to_string() };
     let unreadable =
@@ -58,7 +57,7 @@ pub fn run(folders: &Folders, file: &Path, args: &AnswerArgs) -> Result<(), CliE
     };
     let folder = if from_stdin { Path::new("") } else { file.parent().unwrap_or(Path::new("")) };
 
-    let mut session = Session::start(folders, &args.model)?;
+    let mut session = Session::start(tools, &args.model)?;
     let model = session.ready()?;
     let mut out = stdout().lock();
     let (mut all, mut failed) = (0, 0);

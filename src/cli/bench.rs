@@ -4,20 +4,19 @@ use std::io::{BufRead, BufReader, stdout};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use engine::{Answer, Question, Weights};
+use explain::Told;
 use serde::Serialize;
+use values::config::DEFAULT_QUESTION;
+use values::frame::Frame;
+use values::region::Region;
 
 use super::ask::{read, shown};
 use super::demo::samples;
 use super::heatmaps::Maps;
 use super::output::{json_line, text_line};
 use super::session::Session;
-use super::{BenchArgs, CliError};
-use crate::config::{DEFAULT_QUESTION, Folders};
-use crate::encoder::Tower;
-use crate::engine::{Answer, Question, Weights};
-use crate::explain::{self, Told};
-use crate::frame::Frame;
-use crate::region::Region;
+use super::{BenchArgs, CliError, Tools};
 
 /// A question whose answers are long enough to time decoding.
 const DESCRIBE: &str = "Describe this picture in detail.";
@@ -82,14 +81,15 @@ struct Figures {
 }
 
 /// Loads the model, says so, and ends: what the cold starts are timed on.
-pub fn only_start(folders: &Folders, args: &BenchArgs) -> Result<(), CliError> {
-    Session::start(folders, &args.model)?.ready()?;
+pub fn only_start(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
+    Session::start(tools, &args.model)?.ready()?;
     text_line(&mut stdout(), READY)
 }
 
-pub fn run(folders: &Folders, args: &BenchArgs) -> Result<(), CliError> {
+pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
+    let folders = tools.folders;
     // The first load may unpack; the starts that are timed find everything in place.
-    let mut session = Session::start(folders, &args.model)?;
+    let mut session = Session::start(tools, &args.model)?;
     let model = session.ready()?;
     let files: Vec<_> =
         samples(folders)?.iter().map(|sample| folders.samples.join(&sample.file)).collect();
@@ -101,7 +101,7 @@ pub fn run(folders: &Folders, args: &BenchArgs) -> Result<(), CliError> {
     session.ask(Question::new(shown(&warm_up), DEFAULT_QUESTION), |_| Ok(()))?;
 
     // Models of other kinds have no maps to measure.
-    let tower = Tower::open(&model.folder).ok();
+    let vision = (tools.encoders.vision)(&model.folder).ok();
     let mut columns: [Vec<f64>; 11] = Default::default();
     let [first_word, decode_picture, prepare, prefill, prefill_rate, decode_rate, maps @ ..] =
         &mut columns;
@@ -123,10 +123,9 @@ pub fn run(folders: &Folders, args: &BenchArgs) -> Result<(), CliError> {
         prefill.push(answer.timings.prefill);
         prefill_rate.push(answer.usage.prompt_tokens as f64 / answer.timings.prefill);
         let told = told(&pictures, &answer);
-        if let (Some(first), Some(told), Some(tower)) = (first, told, &tower) {
+        if let (Some(first), Some(told), Some(vision)) = (first, told, &vision) {
             let started = Instant::now();
-            explain::attention(tower, &told.picture)
-                .map_err(|error| CliError::Maps(error.to_string()))?;
+            vision.attention(&told.picture)?;
             let seconds = started.elapsed().as_secs_f64();
             attention.push(seconds);
             attention_share.push(seconds / first.as_secs_f64());
@@ -135,7 +134,7 @@ pub fn run(folders: &Folders, args: &BenchArgs) -> Result<(), CliError> {
             reading_share.push(once / answer.timings.prefill);
             if index < GROUNDED {
                 let started = Instant::now();
-                Maps::of(&mut session, &model, told)?;
+                Maps::of(&mut session, tools.encoders, &model, told)?;
                 grounding.push(started.elapsed().as_secs_f64());
             }
         }

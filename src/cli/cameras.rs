@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
-use clap::Args;
-use serde::Serialize;
-
-use super::CliError;
-use super::output::{json_line, text_line};
-use crate::capture::{
+use capture::{
     Camera, CameraChoice, CameraError, CameraFeed, CameraFormatInfo, CameraState, ListedCamera,
     PixelFormat, list_cameras,
 };
-use crate::frame::Frame;
+use clap::Args;
+use serde::Serialize;
+use values::frame::Frame;
+
+use super::CliError;
+use super::output::{json_line, text_line};
 
 /// Mean brightness, of 255, below which a picture shows nothing.
 const BLACK: f64 = 4.0;
@@ -331,11 +331,11 @@ impl Watched {
 
 #[cfg(test)]
 mod tests {
+    use capture::CameraDevice;
     use image::RgbImage;
+    use values::frame::Source;
 
     use super::*;
-    use crate::capture::CameraDevice;
-    use crate::frame::Source;
 
     fn mode(pixels: PixelFormat, width: u32, height: u32, fps: u32) -> CameraFormatInfo {
         CameraFormatInfo { pixels, width, height, fps }

@@ -3,12 +3,13 @@
 use std::io::stdout;
 use std::path::Path;
 
+use engine::Question;
+use values::config::{DEFAULT_QUESTION, Folders};
+
 use super::ask::{read, shown};
 use super::output::text_line;
 use super::session::Session;
-use super::{CliError, DemoArgs, drawing};
-use crate::config::{DEFAULT_QUESTION, Folders};
-use crate::engine::Question;
+use super::{CliError, DemoArgs, Tools, drawing};
 
 /// The table of samples beside the pictures.
 const SOURCES: &str = "SOURCES.txt";
@@ -58,14 +59,15 @@ pub fn is_named(answer: &str, names: &[String]) -> bool {
     })
 }
 
-pub fn run(folders: &Folders, args: &DemoArgs) -> Result<(), CliError> {
+pub fn run(tools: Tools<'_>, args: &DemoArgs) -> Result<(), CliError> {
+    let folders = tools.folders;
     let samples = samples(folders)?;
     let unwritable = |path: &Path, error: &dyn std::fmt::Display| CliError::File {
         file: path.display().to_string(),
         reason: error.to_string(),
     };
     std::fs::create_dir_all(&args.out).map_err(|error| unwritable(&args.out, &error))?;
-    let mut session = Session::start(folders, &args.model)?;
+    let mut session = Session::start(tools, &args.model)?;
     let model = session.ready()?;
     let mut out = stdout().lock();
     text_line(&mut out, &format!("{} on {}: {DEFAULT_QUESTION}", model.name, model.device))?;

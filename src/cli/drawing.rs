@@ -1,10 +1,9 @@
 //! Draws a picture with its question and answer below it.
 
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
+use engine::Token;
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
-
-use crate::engine::Token;
 
 /// Width of the drawing in pixels.
 const WIDTH: u32 = 640;

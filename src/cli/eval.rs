@@ -1,20 +1,17 @@
 //! `lorgnette eval`: how right the maps are.
 
 use std::io::stdout;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use eval::composites::{self, Named};
+use eval::{EvalError, Looker, Row, dataset, pointing};
+use values::config::Folders;
 
 use super::demo::samples;
 use super::output::{json_line, text_line};
 use super::session::Session;
-use super::{CliError, ModelArgs};
-use crate::capture;
-use crate::config::Folders;
-use crate::encoder::Tower;
-use crate::encoder::dual::DualEncoder;
-use crate::eval::composites::{self, Named};
-use crate::eval::{EvalError, Looker, Row, dataset, pointing};
+use super::{CliError, ModelArgs, Tools};
 
 /// Samples that show more than one thing, or a drawing of a word.
 const MIXED: &[&str] = &["two-objects.jpg", "hotel-sign.jpg"];
@@ -68,24 +65,24 @@ struct Common {
     json: bool,
 }
 
-pub fn run(folders: &Folders, args: &EvalArgs) -> Result<(), CliError> {
+pub fn run(tools: Tools<'_>, args: &EvalArgs) -> Result<(), CliError> {
     match &args.what {
         What::Pointing(args) => {
             let set = dataset::read(&args.dataset)?;
-            let dual = args.dual.as_deref().map(DualEncoder::load).transpose();
+            let dual = args.dual.as_deref().map(tools.encoders.dual).transpose();
             let dual = dual.map_err(EvalError::from)?;
-            let rows = with_looker(folders, &args.common.model, |looker| {
+            let rows = with_looker(tools, &args.common.model, |looker| {
                 let all = set.len();
                 let mut told = |done: usize, boxed: &dataset::Boxed| {
                     eprintln!("{done} of {all}: {} in {}", boxed.label, boxed.file.display());
                 };
-                Ok(pointing::play(&set, looker, dual.as_ref(), &mut told)?)
+                Ok(pointing::play(&set, looker, dual, &mut told)?)
             })?;
             if args.common.json { json_line(&mut stdout(), &rows) } else { table(&rows) }
         }
         What::Composites(args) => {
-            let pictures = pictures(folders)?;
-            let outcome = with_looker(folders, &args.common.model, |looker| {
+            let pictures = pictures(tools.folders)?;
+            let outcome = with_looker(tools, &args.common.model, |looker| {
                 let mut told = |done: usize| eprintln!("{done} of {}", args.count);
                 Ok(composites::play(&pictures, args.count, args.seed, looker, &mut told)?)
             })?;
@@ -118,24 +115,23 @@ fn pictures(folders: &Folders) -> Result<Vec<Named>, CliError> {
 
 /// Has the model loaded and waits for each answer to be read back.
 fn with_looker<T>(
-    folders: &Folders,
+    tools: Tools<'_>,
     args: &ModelArgs,
     work: impl FnOnce(&mut Looker<'_>) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
-    let mut session = Session::start(folders, args)?;
+    let mut session = Session::start(tools, args)?;
     let model = session.ready()?;
-    let tower = Tower::open(Path::new(&model.folder)).map_err(EvalError::from)?;
+    let vision = (tools.encoders.vision)(&model.folder).map_err(EvalError::from)?;
     let mut stopped = None;
     let mut read = |wanted| match session.score(wanted) {
         Ok(scores) => Ok(scores),
         Err(CliError::Engine(error)) => Err(EvalError::Engine(error)),
         Err(other) => {
             stopped = Some(other);
-            Err(EvalError::Engine(crate::engine::EngineError::Superseded))
+            Err(EvalError::Engine(engine::EngineError::Superseded))
         }
     };
-    let side = tower.preprocessor().side();
-    let result = work(&mut Looker { read: &mut read, tower: &tower, side });
+    let result = work(&mut Looker { read: &mut read, vision: &*vision });
     match stopped {
         Some(error) => Err(error),
         None => result,

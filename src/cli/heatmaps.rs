@@ -3,19 +3,19 @@
 use std::ops::Range;
 use std::path::Path;
 
+use encoder::{EncoderMaps, Encoders};
+use engine::ModelInfo;
+use explain::{Grounder, Told};
+use grounding::{Phrase, WordMap};
 use image::{Rgb, RgbImage};
 use serde::Serialize;
+use values::heatmap::Heatmap;
+use values::heatmap::numbers::{Named, to_safetensors};
+use values::heatmap::paint::{Scale, overlay};
+use values::region::{PixelBox, Region};
 
 use super::CliError;
 use super::session::Session;
-use crate::encoder::Tower;
-use crate::engine::ModelInfo;
-use crate::explain::{self, EncoderMaps, Grounder, Told};
-use crate::grounding::{Phrase, WordMap};
-use crate::heatmap::Heatmap;
-use crate::heatmap::numbers::{Named, to_safetensors};
-use crate::heatmap::paint::{Scale, overlay};
-use crate::region::{PixelBox, Region};
 
 /// How much of the picture a map covers where it is strongest.
 const OPACITY: f32 = 0.75;
@@ -96,12 +96,15 @@ impl Maps {
     ///
     /// # Errors
     /// A model whose encoder or picture tokens are not understood.
-    pub fn of(session: &mut Session, model: &ModelInfo, told: Told) -> Result<Self, CliError> {
-        let tower =
-            Tower::open(&model.folder).map_err(|error| CliError::Maps(error.to_string()))?;
-        let encoder = explain::attention(&tower, &told.picture)
-            .map_err(|error| CliError::Maps(error.to_string()))?;
-        let mut grounder = Grounder::new(told, tower.preprocessor().side());
+    pub fn of(
+        session: &mut Session,
+        encoders: Encoders,
+        model: &ModelInfo,
+        told: Told,
+    ) -> Result<Self, CliError> {
+        let vision = (encoders.vision)(&model.folder)?;
+        let encoder = vision.attention(&told.picture)?;
+        let mut grounder = Grounder::new(told, vision.side());
         let (mut readings, mut seconds) = (0, 0.0);
         while let Some(wanted) = grounder.next() {
             let scores = session.score(wanted)?;

@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::time::Duration;
 
+use engine::{Answer, Finish, ModelInfo};
 use serde::Serialize;
+use values::frame::Frame;
+use values::region::Region;
 
 use super::CliError;
 use super::heatmaps::MapsReport;
-use crate::engine::{Answer, Finish, ModelInfo};
-use crate::frame::Frame;
-use crate::region::Region;
 
 /// One answer with all that is needed to judge or repeat it.
 #[derive(Serialize)]

@@ -7,19 +7,20 @@ use std::collections::HashMap;
 use std::io::stdout;
 use std::path::{Component, Path};
 
+use engine::{Answer, AnswerOptions, EngineError, ModelInfo, Question, Role, Turn};
+use model_store::DEFAULT_MODEL;
 use serde::Serialize;
-
-use super::output::{json_line, text_line};
-use super::session::Session as Engine;
-use super::{CliError, ModelArgs, Precision, ReplayArgs};
-use crate::config::{Folders, Settings};
-use crate::engine::{Answer, AnswerOptions, EngineError, ModelInfo, Picture, Question, Role, Turn};
-use crate::frame::{Frame, one_line};
-use crate::model_store::DEFAULT_MODEL;
-use crate::session::{
+use session::{
     AnswerRecord, Bundle, Exchange, Finish, ModelRecord, PictureRecord, Session, SessionError,
     SessionId, Store, TokenRecord, transcript,
 };
+use values::config::{Folders, Settings};
+use values::frame::{Frame, one_line};
+use values::picture::Picture;
+
+use super::output::{json_line, text_line};
+use super::session::Session as Engine;
+use super::{CliError, ModelArgs, Precision, ReplayArgs, Tools};
 
 /// The most characters of a question in a line of the report.
 const LONGEST_QUESTION: usize = 60;
@@ -78,14 +79,14 @@ struct Difference {
     now: Option<String>,
 }
 
-pub fn run(folders: &Folders, args: &ReplayArgs) -> Result<(), CliError> {
-    let mut kept = Kept::open(folders, &args.bundle)?;
+pub fn run(tools: Tools<'_>, args: &ReplayArgs) -> Result<(), CliError> {
+    let mut kept = Kept::open(tools.folders, &args.bundle)?;
     let exchanges = kept.session().exchanges.clone();
     let first = exchanges
         .iter()
         .find(|exchange| why_skipped(&exchange.answer).is_none())
         .ok_or(CliError::NothingToReplay)?;
-    let mut engine = Engine::start(folders, &model_args(folders, args, first.model.as_ref()))?;
+    let mut engine = Engine::start(tools, &model_args(tools.folders, args, first.model.as_ref()))?;
     let model = engine.ready()?;
     let here = record(&model);
 
@@ -321,12 +322,12 @@ fn first_difference(then: &[TokenRecord], now: &[TokenRecord]) -> Option<Differe
 
 #[cfg(test)]
 mod tests {
+    use engine::{Timings, Token, Usage};
     use image::RgbImage;
+    use session::OptionsRecord;
+    use values::frame::Source;
 
     use super::*;
-    use crate::engine::{Timings, Token, Usage};
-    use crate::frame::Source;
-    use crate::session::OptionsRecord;
 
     fn tokens(ids: &[u32]) -> Vec<TokenRecord> {
         ids.iter()
@@ -360,7 +361,7 @@ mod tests {
         Answer {
             text: String::new(),
             tokens: ids.iter().map(token).collect(),
-            finish: crate::engine::Finish::End,
+            finish: engine::Finish::End,
             usage: Usage::default(),
             timings: Timings::default(),
         }

@@ -4,13 +4,13 @@ use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::{CliError, ModelArgs};
-use crate::config::Folders;
-use crate::engine::{
+use engine::{
     Answer, DeviceChoice, Engine, EngineError, EngineEvent, LoadProgress, LoadRequest, ModelInfo,
     Question, ScoreRequest, Scores, Token,
 };
-use crate::model_store::{self, Step};
+use model_store::Step;
+
+use super::{CliError, ModelArgs, Tools};
 
 /// How often Ctrl-C is looked for.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -35,9 +35,10 @@ pub struct Session {
 
 impl Session {
     /// Starts the engine and the loading of the model.
-    pub fn start(folders: &Folders, args: &ModelArgs) -> Result<Self, CliError> {
+    pub fn start(tools: Tools<'_>, args: &ModelArgs) -> Result<Self, CliError> {
         ctrlc::set_handler(interrupted).map_err(|error| CliError::Usage(error.to_string()))?;
-        let engine = Engine::start(|| ())?;
+        let Tools { folders, backend, .. } = tools;
+        let engine = (backend.start)(Box::new(|| ()))?;
         engine.load(LoadRequest {
             model: model_store::locate(folders, &args.model)?,
             folders: folders.clone(),

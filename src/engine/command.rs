@@ -1,10 +1,10 @@
 //! What the engine can be told.
 
+use model_store::ModelFolder;
+use values::config::{Device, Folders, Precision};
+use values::picture::Picture;
+
 use super::error::EngineError;
-use crate::config::{Device, Folders, Precision};
-use crate::frame::Frame;
-use crate::model_store::ModelFolder;
-use crate::region::Region;
 
 /// Tells requests apart; every event carries the one it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -157,15 +157,6 @@ pub enum Role {
     User,
     /// The model.
     Assistant,
-}
-
-/// A frame, or the part of it that "that" means.
-#[derive(Debug, Clone)]
-pub struct Picture {
-    /// The whole frame.
-    pub frame: Frame,
-    /// The part to look at, or all of it.
-    pub region: Option<Region>,
 }
 
 /// How to answer.

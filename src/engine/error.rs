@@ -1,6 +1,6 @@
 //! What can go wrong in the engine, in words for the person who asked.
 
-use crate::model_store::ModelError;
+use model_store::ModelError;
 
 /// Why a request came to nothing. Each message is one line that says what to do.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -4,12 +4,12 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use grounding::TokenLogits;
+use model_store::Step;
 use serde::Serialize;
 
 use super::command::{RequestId, Weights};
 use super::error::EngineError;
-use crate::grounding::TokenLogits;
-use crate::model_store::Step;
 
 /// Something happened to a request.
 #[derive(Debug, Clone)]

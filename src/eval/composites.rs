@@ -10,14 +10,13 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use serde::Serialize;
+use values::frame::{Frame, Source};
+use values::heatmap::Heatmap;
+use values::picture::Picture;
+use values::region::Region;
 
 use super::table::{Interval, Row, Tally};
 use super::{EvalError, Looker};
-use crate::engine::Picture;
-use crate::explain;
-use crate::frame::{Frame, Source};
-use crate::heatmap::Heatmap;
-use crate::region::Region;
 
 /// Side of a quarter, in pixels.
 const QUARTER: u32 = 224;
@@ -94,7 +93,7 @@ pub fn play(
         drawn.shuffle(&mut random);
         let frame = Frame::new(compose(&drawn), Source::Memory("four pictures".into()));
         let picture = Picture { frame, region: None };
-        let attention = explain::attention(looker.tower, &picture)?.rollout;
+        let attention = looker.vision.attention(&picture)?.rollout;
         let mut present = Vec::new();
         for (wanted, named) in drawn[..FOUR].iter().enumerate() {
             let maps = looker.maps(&picture, &named.name)?;

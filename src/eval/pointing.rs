@@ -4,14 +4,13 @@
 //! peak, the energy-based pointing game of Wang et al., "Score-CAM" (2020). A picture with several
 //! things of one name counts as right where the peak lies on any of them.
 
+use encoder::DualEncoder;
+use values::heatmap::Heatmap;
+use values::picture::Picture;
+
 use super::dataset::Boxed;
 use super::table::{Row, Tally};
 use super::{EvalError, Looker};
-use crate::capture;
-use crate::encoder::dual::DualEncoder;
-use crate::engine::Picture;
-use crate::explain;
-use crate::heatmap::Heatmap;
 
 /// Points a side at which a map is looked at for its mass.
 const POINTS: usize = 64;
@@ -72,7 +71,7 @@ fn points() -> impl Iterator<Item = (f32, f32)> {
 pub fn play(
     set: &[Boxed],
     looker: &mut Looker<'_>,
-    dual: Option<&DualEncoder>,
+    mut dual: Option<Box<dyn DualEncoder>>,
     told: &mut dyn FnMut(usize, &Boxed),
 ) -> Result<Vec<Row>, EvalError> {
     let [mut random, mut centre, mut rollout, mut word, mut seen, mut phrase] =
@@ -91,13 +90,12 @@ pub fn play(
         // Points spread evenly stand for a random one: the golden ratio spreads them.
         let (x, y) = (0.618_034 * (index + 1) as f32, 0.381_966 * (index * index + 1) as f32);
         random.add(target.holds(x.fract(), y.fract()), area);
-        target.judge(&explain::attention(looker.tower, &picture)?.rollout, &mut rollout);
+        target.judge(&looker.vision.attention(&picture)?.rollout, &mut rollout);
         let maps = looker.maps(&picture, &boxed.label)?;
         target.judge(&maps.word, &mut word);
         target.judge(&maps.seen, &mut seen);
-        if let Some(dual) = dual {
-            let image = explain::look(dual, &picture)?;
-            target.judge(&explain::find(dual, &image, &picture, &boxed.label)?.map, &mut phrase);
+        if let Some(dual) = &mut dual {
+            target.judge(&dual.find(&picture, &boxed.label)?.map, &mut phrase);
         }
         told(index + 1, boxed);
     }

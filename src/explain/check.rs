@@ -10,10 +10,10 @@ use std::collections::VecDeque;
 use image::RgbImage;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use values::heatmap::Heatmap;
 
 use super::Causal;
 use super::occlusion::{Area, Curtain, GRID};
-use crate::heatmap::Heatmap;
 
 /// Side of a window, in cells of the finest grid.
 const WINDOW: usize = 4;
@@ -140,10 +140,10 @@ impl Check {
 #[cfg(test)]
 mod tests {
     use image::Rgb;
+    use values::config::Fill;
+    use values::region::Region;
 
     use super::*;
-    use crate::config::Fill;
-    use crate::region::Region;
 
     /// A white square in the lower right quarter, on black.
     fn picture() -> RgbImage {

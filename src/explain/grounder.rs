@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
+use engine::{Piece, ScoreRequest, Scores, tokens_at};
+use grounding::regions::locate;
+use grounding::{GroundingError, Phrase, Place, WordMap};
+use values::config::Fill;
+
 use super::occlusion::Curtain;
 use super::sight::Sight;
 use super::told::Told;
-use crate::config::Fill;
-use crate::engine::{Piece, ScoreRequest, Scores, tokens_at};
-use crate::grounding::regions::locate;
-use crate::grounding::{self, GroundingError, Phrase, Place, WordMap};
 
 /// A reading that takes longer than this, in seconds, is not done ten times more for each answer:
 /// the words have their maps then, and the phrases no places.
@@ -135,13 +136,14 @@ fn settle(phrase: &mut Phrase, sight: &Sight, tokens: &Range<usize>) {
 
 #[cfg(test)]
 mod tests {
+    use engine::Question;
+    use grounding::TokenLogits;
     use image::{Rgb, RgbImage};
+    use values::frame::{Frame, Source};
+    use values::picture::Picture;
+    use values::region::Region;
 
     use super::*;
-    use crate::engine::{Picture, Question};
-    use crate::frame::{Frame, Source};
-    use crate::grounding::TokenLogits;
-    use crate::region::Region;
 
     /// A lemon is yellow and lies at the lower right.
     fn picture() -> Picture {

@@ -6,9 +6,8 @@
 use std::ops::Range;
 
 use image::{Rgb, RgbImage, imageops};
-
-use crate::config::Fill;
-use crate::region::Region;
+use values::config::Fill;
+use values::region::Region;
 
 /// Cells a side of the finest grid.
 pub const GRID: usize = 8;

@@ -7,10 +7,10 @@
 use std::ops::Range;
 
 use image::RgbImage;
+use values::heatmap::Heatmap;
+use values::region::Region;
 
 use super::occlusion::{Area, Curtain, GRID, sum};
-use crate::heatmap::Heatmap;
-use crate::region::Region;
 
 /// Side of a window, in cells of the finest grid; windows lie half a window apart.
 const WINDOW: usize = 4;
@@ -127,11 +127,11 @@ impl Sight {
 
 #[cfg(test)]
 mod tests {
+    use grounding::regions::locate;
     use image::Rgb;
+    use values::config::Fill;
 
     use super::*;
-    use crate::config::Fill;
-    use crate::grounding::regions::locate;
 
     /// A red square at the upper left, a blue one at the lower right.
     fn picture() -> RgbImage {

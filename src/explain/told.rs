@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 
+use engine::{Question, ScoreRequest, Scores, tokens_at};
+use grounding::{GroundingError, TokenLogits};
 use image::RgbImage;
+use values::frame::{Frame, Source};
+use values::heatmap::Heatmap;
+use values::picture::Picture;
+use values::region::Region;
 
 use super::occlusion::sum;
-use crate::engine::{Picture, Question, ScoreRequest, Scores, encoder_input, tokens_at};
-use crate::frame::{Frame, Source};
-use crate::grounding::{self, GroundingError, TokenLogits};
-use crate::heatmap::Heatmap;
-use crate::region::Region;
 
 /// An answer with the question it was given to.
 #[derive(Debug, Clone)]
@@ -115,7 +116,7 @@ impl Told {
     /// The square of `side` pixels that the encoder was shown, and the part of the frame it covers.
     #[must_use]
     pub fn input(&self, side: u32) -> (RgbImage, Region) {
-        encoder_input(&self.picture, side)
+        self.picture.encoder_input(side)
     }
 }
 
@@ -134,10 +135,10 @@ pub fn as_answer(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use engine::{Role, Turn};
     use image::Rgb;
 
     use super::*;
-    use crate::engine::{Role, Turn};
 
     #[test]
     fn the_frame_that_was_asked_about_is_changed_wherever_it_is_shown() {

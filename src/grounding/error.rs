@@ -1,8 +1,7 @@
 //! What stands in the way of grounding.
 
 use thiserror::Error;
-
-use crate::heatmap::HeatmapError;
+use values::heatmap::HeatmapError;
 
 /// Why an answer could not be grounded.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

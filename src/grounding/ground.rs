@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use values::heatmap::Heatmap;
+use values::region::Region;
+
 use super::error::GroundingError;
 use super::logits::TokenLogits;
 use super::phrases::{self, Chunk};
@@ -9,8 +12,6 @@ use super::regions::{self, Evidence};
 use super::tam::{self, Activation, Tam};
 use super::words::{self, Word};
 use super::{Phrase, WordMap};
-use crate::heatmap::Heatmap;
-use crate::region::Region;
 
 /// The weight of a phrase's modifier where its head has 1: "red" is wherever something is red.
 const MODIFIER: f32 = 0.5;

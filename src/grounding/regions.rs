@@ -1,7 +1,7 @@
 //! From a phrase's map to a place in the picture, and how much speaks for it.
 
-use crate::heatmap::Heatmap;
-use crate::region::Region;
+use values::heatmap::Heatmap;
+use values::region::Region;
 
 /// A place takes in the cells around the peak that reach this share of the map's range.
 pub const SHARE: f32 = 0.5;

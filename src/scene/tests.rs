@@ -4,12 +4,12 @@ use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use values::frame::Source;
 
 use super::*;
-use crate::frame::Source;
 
 fn samples() -> Vec<(String, RgbImage)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/samples");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/samples");
     let mut pictures: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())

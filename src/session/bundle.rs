@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use values::frame::{Frame, Source};
+use values::panics;
 use zip::ZipArchive;
 
 use super::error::{SessionError, brief, show};
@@ -13,8 +15,6 @@ use super::record::{PictureRecord, Session};
 use super::store::{Store, picture_in};
 use super::writer::{now, write_picture};
 use super::{disk, files, picture};
-use crate::frame::{Frame, Source};
-use crate::panics;
 
 /// The most entries of a zip.
 const MAX_ENTRIES: usize = 10_000;

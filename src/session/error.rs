@@ -4,8 +4,7 @@ use std::io;
 use std::path::Path;
 
 use thiserror::Error;
-
-use crate::frame::one_line;
+use values::frame::one_line;
 
 /// What went wrong with a conversation on disk. Each message is one line that says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -160,7 +160,7 @@ pub fn read(folder: &Path) -> Result<Vec<Exchange>, SessionError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::tests::{exchange, token};
+    use crate::unit_tests::{exchange, token};
 
     fn journal(folder: &Path) -> Journal {
         let mut journal = Journal::new(folder);

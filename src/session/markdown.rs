@@ -5,9 +5,9 @@ use std::fmt::Write;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
+use values::region::Region;
 
 use super::record::{Exchange, Finish, PictureRecord, Session};
-use crate::region::Region;
 
 /// The text. `folder` has the pictures, those named in `written` only.
 pub fn render(session: &Session, folder: &str, written: &BTreeSet<String>) -> String {
@@ -116,8 +116,8 @@ fn link(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::SessionId;
-    use crate::session::tests::{exchange, picture_record};
+    use crate::SessionId;
+    use crate::unit_tests::{exchange, picture_record};
 
     #[test]
     fn questions_answers_and_pictures_can_be_read() {

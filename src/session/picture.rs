@@ -7,12 +7,12 @@ use std::path::Path;
 use image::codecs::png::{CompressionType, FilterType, PngDecoder, PngEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, Limits, RgbImage};
 use sha2::{Digest, Sha256};
+use values::frame::{Source, one_line};
+use values::panics;
 
 use super::error::SessionError;
 use super::files;
 use super::record::PictureRecord;
-use crate::frame::{Source, one_line};
-use crate::panics;
 
 /// The most pixels a picture may have: 100 million, as where pictures are taken in.
 pub const MAX_PIXELS: u64 = 100_000_000;
@@ -113,9 +113,10 @@ fn decode_png(bytes: &[u8], size: (u32, u32)) -> Result<RgbImage, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::session::tests::pixels;
     use std::path::PathBuf;
+
+    use super::*;
+    use crate::unit_tests::pixels;
 
     fn record(pixels: &RgbImage) -> PictureRecord {
         PictureRecord {

@@ -1,11 +1,11 @@
 //! What is kept of a conversation: plain values, written and read as they stand.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use values::frame::one_line;
+use values::region::Region;
 
 use super::error::shorten;
 use super::id::SessionId;
-use crate::frame::one_line;
-use crate::region::Region;
 
 /// The most characters of a title that is made from the conversation.
 const DEFAULT_TITLE: usize = 60;

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use values::frame::{Frame, Source};
+
 use super::disk::{self, Condition};
 use super::error::SessionError;
 use super::id::SessionId;
@@ -12,7 +14,6 @@ use super::record::{PictureRecord, Session};
 use super::summary::{Content, Listing, Summary};
 use super::writer::{Writer, now};
 use super::{THUMBNAIL, files, folder, journal, picture};
-use crate::frame::{Frame, Source};
 
 /// How long a deleted conversation can be had back.
 pub const KEPT_IN_TRASH: Duration = Duration::from_hours(24 * 30);

@@ -57,9 +57,10 @@ fn is_told(exchange: &Exchange) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use values::region::Region;
+
     use super::*;
-    use crate::region::Region;
-    use crate::session::tests::{exchange, picture_record};
+    use crate::unit_tests::{exchange, picture_record};
 
     fn told(earlier: &[Exchange], current: &Exchange) -> Vec<(bool, String, usize)> {
         let turns = transcript(earlier, current);

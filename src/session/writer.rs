@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use image::RgbImage;
+use values::frame::{Frame, FrameId};
+use values::region::Region;
 
 use super::error::SessionError;
 use super::id::SessionId;
@@ -15,8 +17,6 @@ use super::record::{
     AnswerRecord, Exchange, Finish, ModelRecord, OptionsRecord, PictureRecord, Session, TokenRecord,
 };
 use super::{THUMBNAIL, disk, files, picture};
-use crate::frame::{Frame, FrameId};
-use crate::region::Region;
 
 /// Pause after a save that failed before a token tries it again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);

@@ -7,11 +7,11 @@ use egui::{
 use egui_material_icons::icons::{
     ICON_ARROW_UPWARD, ICON_AUTORENEW, ICON_PHOTO_CAMERA, ICON_STOP, ICON_TUNE, ICON_VIDEOCAM,
 };
+use values::config::DEFAULT_QUESTION;
 
 use super::theme::{ICON, Palette, ROUND, ROUND_SMALL, space};
 use super::widgets::{icon_button, icon_toggle, seconds};
 use super::{Action, Dialog, View, status};
-use crate::config::DEFAULT_QUESTION;
 
 /// Diameter of the shutter, in points.
 const SHUTTER: f32 = 46.0;

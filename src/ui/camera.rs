@@ -1,6 +1,6 @@
 //! What the window says of the camera: what it does, what is wrong with it and what helps.
 
-use crate::capture::{CameraDevice, CameraState};
+use capture::{CameraDevice, CameraState};
 
 /// What is known of the camera.
 #[derive(Debug, Clone, PartialEq, Eq)]

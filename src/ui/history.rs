@@ -7,11 +7,11 @@ use egui::{
 use egui_material_icons::icons::{
     ICON_DELETE, ICON_DOWNLOAD, ICON_EDIT, ICON_IMAGE, ICON_MORE_VERT, ICON_SEARCH, ICON_UPLOAD,
 };
+use session::{ExportFormat, SessionId};
 
 use super::theme::{Palette, ROUND_SMALL, space};
 use super::widgets::{follow_focus, labelled_button};
 use super::{Action, Dialog, HistoryAction, View, gallery};
-use crate::session::{ExportFormat, SessionId};
 
 /// Height of a row, in points.
 const ROW: f32 = 58.0;

@@ -289,7 +289,7 @@ mod tests {
         let mut view = View::default();
         view.settings.camera.on = false;
         assert_eq!(escape(&view), None);
-        view.stage.region = crate::region::Region::new(0.1, 0.1, 0.2, 0.2).ok();
+        view.stage.region = values::region::Region::new(0.1, 0.1, 0.2, 0.2).ok();
         assert_eq!(escape(&view), Some(Action::Mark(None)));
         view.talk.cards.push(super::super::talk::Card::asked("?".into(), None, None));
         assert_eq!(escape(&view), Some(Action::Stop));

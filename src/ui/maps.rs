@@ -6,12 +6,14 @@
 
 use std::sync::Arc;
 
+use ::encoder::EncoderMaps;
+use explain::Causal;
+use grounding::{Phrase, WordMap};
+use values::frame::FrameId;
+use values::heatmap::Heatmap;
+
 use super::View;
 use super::talk::Card;
-use crate::explain::{Causal, EncoderMaps};
-use crate::frame::FrameId;
-use crate::grounding::{Phrase, WordMap};
-use crate::heatmap::Heatmap;
 
 mod boxes;
 mod check;

@@ -8,11 +8,11 @@ use egui::{
     pos2, vec2,
 };
 use egui_material_icons::icons::ICON_CLOSE;
+use values::region::Region;
 
 use super::Action;
 use super::stage::Stage;
 use super::theme::{DARK, Palette};
-use crate::region::Region;
 
 /// Side of the region that a click marks, as a part of the picture's shorter side.
 const CLICKED_SIDE: f32 = 0.3;

@@ -23,9 +23,8 @@ mod rich;
 mod style;
 mod table;
 
-pub use style::{LEAST_CONTRAST, MarkdownStyle, contrast, strength};
-
 use draw::Leaf;
+pub use style::{LEAST_CONTRAST, MarkdownStyle, contrast, strength};
 
 /// How strongly a part of the answer is drawn: usually one token.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
+use capture::CameraState;
 use egui::{ComboBox, DragValue, Label, Modal, RichText, ScrollArea, Slider, TextEdit, Ui};
 use egui_material_icons::icons::{
     ICON_ADD, ICON_ARROW_UPWARD, ICON_CLOSE, ICON_DELETE, ICON_FOLDER_OPEN,
 };
+use values::config::{Device, Precision, Settings, Theme};
 
 use super::theme::{Palette, space};
 use super::widgets::{follow_focus, icon_button, labelled_button};
 use super::{Action, Place, View, maps, status};
-use crate::capture::CameraState;
-use crate::config::{Device, Precision, Settings, Theme};
 
 /// What the settings show of the system and cannot change.
 #[derive(Debug, Clone, Default)]

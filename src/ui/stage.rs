@@ -12,14 +12,14 @@ use egui_material_icons::icons::{
     ICON_CHEVRON_LEFT, ICON_CHEVRON_RIGHT, ICON_CONTENT_PASTE, ICON_FOLDER_OPEN, ICON_PHOTO_CAMERA,
     ICON_VIDEOCAM, ICON_VIDEOCAM_OFF,
 };
+use values::frame::Frame;
+use values::region::Region;
 
 use super::camera::trouble;
 use super::mark::{self, Grab, Place};
 use super::theme::{Palette, ROUND, space};
 use super::widgets::{icon_button, labelled_button, main_button};
 use super::{Action, View, gallery, maps};
-use crate::frame::Frame;
-use crate::region::Region;
 
 /// The picture that is shown.
 #[derive(Debug, Clone)]

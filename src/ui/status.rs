@@ -9,12 +9,12 @@ use egui::{
 use egui_material_icons::icons::{
     ICON_CLOUD_OFF, ICON_EDIT_SQUARE, ICON_KEYBOARD, ICON_SETTINGS, ICON_VIEW_SIDEBAR, ICON_WARNING,
 };
+use engine::{LoadProgress, ModelInfo};
+use model_store::Step;
 
 use super::theme::{Palette, space};
 use super::widgets::{icon_button, icon_toggle, seconds};
 use super::{Action, Dialog, View, ask};
-use crate::engine::{LoadProgress, ModelInfo};
-use crate::model_store::Step;
 
 /// Tokens of a short question with what the chat template sets around it.
 pub const PROMPT_TOKENS: usize = 24;
@@ -257,8 +257,9 @@ fn network(ui: &mut Ui, network: Network, palette: Palette) {
 
 #[cfg(test)]
 mod tests {
+    use values::job::Progress;
+
     use super::*;
-    use crate::job::Progress;
 
     #[test]
     fn the_pill_says_what_happens_and_for_how_long() {

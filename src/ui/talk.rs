@@ -9,6 +9,9 @@ use egui::{
     Sense, Stroke, StrokeKind, TextureHandle, Ui, WidgetInfo, vec2,
 };
 use egui_material_icons::icons::{ICON_VISIBILITY, ICON_WARNING};
+use session::Finish;
+use values::frame::FrameId;
+use values::region::Region;
 
 use super::announce::whole_sentences;
 use super::maps::{Grounding, Wanted};
@@ -16,9 +19,6 @@ use super::markdown::{self, Answer, Mark, MarkdownResponse, MarkdownStyle, Span}
 use super::theme::{Palette, ROUND, ROUND_SMALL, space};
 use super::widgets::{follow_focus, seconds};
 use super::{Action, View, live, maps, mark};
-use crate::frame::FrameId;
-use crate::region::Region;
-use crate::session::Finish;
 
 /// The conversation that is shown.
 #[derive(Default)]

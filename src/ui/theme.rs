@@ -204,7 +204,7 @@ pub fn install(ctx: &egui::Context) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::markdown::contrast;
+    use crate::markdown::contrast;
 
     #[test]
     fn text_can_be_read_on_every_ground() {

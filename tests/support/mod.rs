@@ -1,19 +1,13 @@
-//! What the integration tests share: the shipped model, an engine, and asking it.
+//! What the test programs share: the shipped model, pictures, and the filter that forbids sockets.
 
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(dead_code, reason = "each test program uses its part")]
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use lorgnette::config::Folders;
-use lorgnette::engine::{
-    Answer, DeviceChoice, Engine, EngineError, EngineEvent, LoadRequest, ModelInfo, Picture,
-    Question, RequestId, Token, Weights,
-};
-use lorgnette::model_store::{DEFAULT_MODEL, ModelFolder, locate};
-
-/// Longest wait for one event; a stuck engine fails the test instead of hanging it.
-const PATIENCE: Duration = Duration::from_mins(2);
+use model_store::{DEFAULT_MODEL, locate};
+use unpack::prepare;
+use values::config::Folders;
+use values::picture::Picture;
 
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -39,75 +33,14 @@ pub fn sample(name: &str) -> PathBuf {
 
 /// The picture of a file, whole.
 pub fn picture(file: &Path) -> Picture {
-    Picture { frame: lorgnette::capture::load(file).unwrap(), region: None }
+    Picture { frame: capture::load(file).unwrap(), region: None }
 }
 
-pub fn request(model: ModelFolder, weights: Weights) -> LoadRequest {
-    LoadRequest { model, folders: folders(), weights, device: DeviceChoice::Cpu }
-}
-
-/// An engine that is listened to.
-pub struct Listener {
-    pub engine: Engine,
-}
-
-impl Listener {
-    pub fn start() -> Self {
-        Self { engine: Engine::start(|| ()).unwrap() }
-    }
-
-    /// An engine with the shipped model loaded.
-    pub fn with_default(weights: Weights) -> Self {
-        let listener = Self::start();
-        listener.load_default(weights).unwrap();
-        listener
-    }
-
-    pub fn load_default(&self, weights: Weights) -> Result<ModelInfo, EngineError> {
-        self.load(locate(&folders(), DEFAULT_MODEL).unwrap(), weights)
-    }
-
-    pub fn load(&self, model: ModelFolder, weights: Weights) -> Result<ModelInfo, EngineError> {
-        let load = self.engine.load(request(model, weights)).unwrap();
-        loop {
-            match self.next() {
-                EngineEvent::Ready(id, info) if id == load => return Ok(info),
-                EngineEvent::Failed(id, error) if id == load => return Err(error),
-                _ => {}
-            }
-        }
-    }
-
-    pub fn next(&self) -> EngineEvent {
-        self.engine.wait_event(PATIENCE).unwrap().expect("the engine says something")
-    }
-
-    /// Asks and waits for the end, checking that the tokens that came are the answer's.
-    pub fn ask(&self, question: Question) -> Result<Answer, EngineError> {
-        let asked = self.engine.ask(question).unwrap();
-        self.answer(asked).map(|(answer, _)| answer)
-    }
-
-    /// The answer to `asked` and the tokens as they came, before any were cut off.
-    pub fn answer(&self, asked: RequestId) -> Result<(Answer, Vec<Token>), EngineError> {
-        let mut tokens = Vec::new();
-        loop {
-            match self.next() {
-                EngineEvent::Token(id, token) if id == asked => tokens.push(token),
-                EngineEvent::Done(id, answer) if id == asked => {
-                    assert!(tokens.starts_with(&answer.tokens));
-                    return Ok((*answer, tokens));
-                }
-                EngineEvent::Failed(id, error) if id == asked => return Err(error),
-                _ => {}
-            }
-        }
-    }
-
-    /// Asks "What is that?" about a sample picture.
-    pub fn what_is(&self, name: &str) -> String {
-        self.ask(Question::new(vec![picture(&sample(name))], "What is that?")).unwrap().text
-    }
+/// The shipped model's folder as the engine loads it.
+pub fn shipped() -> PathBuf {
+    let folders = folders();
+    let model = locate(&folders, DEFAULT_MODEL).unwrap();
+    prepare(&model, &folders.cache, &mut |_| ()).unwrap().folder
 }
 
 /// Has `command` killed at its first attempt to open an `AF_INET` or `AF_INET6` socket.

@@ -1,17 +1,30 @@
 //! The project's own commands: `cargo xtask run` and `cargo xtask test`.
 
-#[path = "../../src/cpu.rs"]
+#[cfg(test)]
+#[path = "../../tests/architecture.rs"]
+mod architecture;
+#[path = "../../src/values/cpu.rs"]
 mod cpu;
 mod executable;
+mod rooms;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 
+use rooms::{Choice, Room};
+
 const USAGE: &str = "\
-Usage: cargo xtask run [ARGUMENT...]   build Lorgnette and start it with these arguments
-       cargo xtask test [FILTER...]    check the formatting, lint, and run the tests
+Usage: cargo xtask run [ARGUMENT...]            build Lorgnette and start it with these arguments
+       cargo xtask test [ROOM...] [FILTER...]   check the formatting, lint, and run the tests: all,
+                                                those of some rooms (ui, engine/worker, model,
+                                                machine ...), or of the rooms with a part of that
+                                                name (history)
 ";
+
+/// `-D warnings` in the form that clippy reads from its environment.
+const DENY: &str = "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__";
 
 /// Where `packaging/bootstrap.sh` was called: the pictures that its user names lie there.
 const START_FOLDER: &str = "XTASK_START_FOLDER";
@@ -104,11 +117,22 @@ fn become_it(mut application: Command) -> std::io::Result<i32> {
     Ok(application.status()?.code().unwrap_or(1))
 }
 
-/// Runs everything that must pass before a change lands, up to the first failure.
-fn test(filter: Vec<OsString>) -> Result<i32, String> {
-    for arguments in checks(filter) {
+/// Runs what must pass before a change lands, up to the first failure: all of it, or that of some
+/// rooms.
+fn test(words: Vec<OsString>) -> Result<i32, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(""));
+    let Choice { selection, rest } = rooms::choose(&Room::all(root)?, words);
+    let mut tests = vec![OsString::from("test")];
+    tests.extend(selection);
+    tests.extend(rest);
+    let format = ["fmt", "--all", "--check"].map(OsString::from).to_vec();
+    for (arguments, lints) in [(format, false), (tests, true)] {
         eprintln!("$ cargo {}", arguments.join(OsStr::new(" ")).display());
-        let status = cargo()
+        let mut command = cargo();
+        if lints {
+            command.env("RUSTC_WORKSPACE_WRAPPER", clippy()).env("CLIPPY_ARGS", DENY);
+        }
+        let status = command
             .args(&arguments)
             .status()
             .map_err(|error| format!("cargo did not start: {error}"))?;
@@ -119,11 +143,12 @@ fn test(filter: Vec<OsString>) -> Result<i32, String> {
     Ok(0)
 }
 
-fn checks(filter: Vec<OsString>) -> [Vec<OsString>; 3] {
-    let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
-    let mut tests = words("test --workspace");
-    tests.extend(filter);
-    [words("fmt --all --check"), words("clippy --workspace --all-targets -- -D warnings"), tests]
+/// The linting compiler beside the cargo that started this program. `cargo clippy` would check all
+/// dependencies a second time; in the compiler's place it lints what is built for the tests anyway.
+fn clippy() -> PathBuf {
+    let name = PathBuf::from("clippy-driver").with_extension(env::consts::EXE_EXTENSION);
+    let beside = env::var_os("CARGO").map(|cargo| Path::new(&cargo).with_file_name(&name));
+    beside.filter(|path| path.is_file()).unwrap_or(name)
 }
 
 /// The cargo that started this program, so that both use one toolchain.
@@ -179,13 +204,5 @@ mod tests {
     fn the_builds_are_not_told_who_started_them() {
         assert!(describes_xtask("CARGO_MANIFEST_DIR") && describes_xtask("CARGO_PKG_NAME"));
         assert!(!describes_xtask("CARGO_TARGET_DIR") && !describes_xtask("CARGO_HOME"));
-    }
-
-    #[test]
-    fn a_filter_goes_to_the_tests_alone() {
-        let [format, lint, tests] = checks(vec!["cpu".into(), "--quiet".into()]);
-        assert_eq!(format, ["fmt", "--all", "--check"]);
-        assert!(!lint.contains(&"cpu".into()));
-        assert_eq!(tests, ["test", "--workspace", "cpu", "--quiet"]);
     }
 }

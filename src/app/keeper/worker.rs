@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{Receiver, TryRecvError};
 
 use chrono::{Local, TimeZone};
+use session::{KEPT_IN_TRASH, SessionError, SessionId, Store, Summary, Writer};
+use ui::talk::small;
 
 use super::super::viewfinder::for_screen;
 use super::{Job, Listed, News, Opened};
-use crate::session::{KEPT_IN_TRASH, SessionError, SessionId, Store, Summary, Writer};
-use crate::ui::talk::small;
 
 /// Side of the thumbnails in the sidebar and on cards, in pixels.
 const TILE: u32 = 160;
@@ -169,7 +169,7 @@ impl<'a, T: Fn(News)> Worker<'a, T> {
                     }
                     Err(error) => Err(error),
                     Ok(()) => {
-                        let name = crate::frame::Source::File(path).name();
+                        let name = values::frame::Source::File(path).name();
                         (self.tell)(News::Done(format!("Exported as {name}")));
                         Ok(())
                     }
@@ -276,7 +276,7 @@ impl<'a, T: Fn(News)> Worker<'a, T> {
         let rows = listing.sessions.into_iter().map(row).collect();
         (self.tell)(News::Listed(rows));
         for (id, file) in thumbnails {
-            if let Ok(frame) = crate::capture::load(&file) {
+            if let Ok(frame) = capture::load(&file) {
                 self.told.insert(id.clone());
                 (self.tell)(News::Thumbnail(id, small(&frame.pixels, TILE)));
             }

@@ -3,10 +3,11 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use values::frame::Frame;
+use values::job::{CancelToken, Slot};
+
 use super::mode::{CameraFormatInfo, Wanted};
 use super::{CameraChoice, CameraDevice, CameraState, PixelFormat};
-use crate::frame::Frame;
-use crate::job::{CancelToken, Slot};
 
 /// What the owner wants.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -31,6 +31,9 @@ use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use values::frame::Frame;
+use values::panics;
+
 use self::board::{Board, Shared, Wish};
 use self::device::{Devices, Trouble};
 pub use self::error::CameraError;
@@ -38,8 +41,6 @@ pub use self::mode::{CameraFormatInfo, PixelFormat, UnknownFormat};
 use self::native::Native;
 pub use self::state::CameraState;
 use self::watcher::Watcher;
-use crate::frame::Frame;
-use crate::panics;
 
 /// A camera that is connected.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -284,5 +285,5 @@ fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(work)
-        .map_err(|error| CameraError::NoThread(crate::frame::one_line(&error.to_string())))
+        .map_err(|error| CameraError::NoThread(values::frame::one_line(&error.to_string())))
 }

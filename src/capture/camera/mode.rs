@@ -158,8 +158,9 @@ pub(super) fn sizes(modes: &[CameraFormatInfo]) -> Vec<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use PixelFormat::{Gray, Mjpeg, Nv12, Yuyv};
+
+    use super::*;
 
     fn mode(pixels: PixelFormat, width: u32, height: u32, fps: u32) -> CameraFormatInfo {
         CameraFormatInfo { pixels, width, height, fps }

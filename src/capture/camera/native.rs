@@ -12,7 +12,7 @@ use super::device::{Devices, Reader, Trouble};
 use super::linux;
 use super::mode::{CameraFormatInfo, PixelFormat};
 use super::pixels::Raw;
-use crate::capture::error::brief;
+use crate::error::brief;
 
 /// The machine's own cameras.
 #[derive(Default)]
@@ -49,7 +49,7 @@ impl Devices for Native {
         let found = nokhwa::query(ApiBackend::Auto).map_err(|error| brief(&error))?;
         let device = |(position, info): (usize, nokhwa::utils::CameraInfo)| CameraDevice {
             index: info.index().as_index().unwrap_or(position as u32),
-            name: crate::frame::one_line(info.human_name().trim()),
+            name: values::frame::one_line(info.human_name().trim()),
         };
         Ok(found.into_iter().enumerate().map(device).collect())
     }

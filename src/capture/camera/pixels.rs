@@ -4,11 +4,11 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 use nokhwa::utils::yuyv444_to_rgb;
+use values::panics;
 
 use super::mode::PixelFormat;
-use crate::capture::MAX_PIXELS;
-use crate::capture::container::is_complete_jpeg;
-use crate::panics;
+use crate::MAX_PIXELS;
+use crate::container::is_complete_jpeg;
 
 /// One frame as the camera wrote it.
 pub(super) struct Raw<'a> {

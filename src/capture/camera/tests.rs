@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use PixelFormat::{Mjpeg, Nv12, Rgb, Yuyv};
+
 use super::device::{Devices, Reader, Trouble};
 use super::pixels::Raw;
 use super::*;
-use PixelFormat::{Mjpeg, Nv12, Rgb, Yuyv};
 
 /// Short enough for a test, long enough for a busy machine to tell them apart.
 const TIMES: Times = Times {
@@ -209,7 +210,7 @@ fn a_camera_goes_live_and_off_again() {
     let (device, format, frame) = live(&camera);
     assert_eq!((device.index, format), (0, MODES[0]));
     assert_eq!((frame.width(), frame.height()), (12, 8));
-    assert_eq!(frame.source, crate::frame::Source::Camera("Cam".to_owned()));
+    assert_eq!(frame.source, values::frame::Source::Camera("Cam".to_owned()));
     assert_eq!(camera.sizes(), [(12, 8), (6, 4)]);
     until("another frame", || camera.newest().is_some_and(|newer| newer.id > frame.id));
     assert!(wakes.load(Ordering::Relaxed) >= 4);

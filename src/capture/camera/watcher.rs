@@ -4,13 +4,14 @@ use std::mem;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use values::job::CancelToken;
+use values::panics;
+
 use super::board::{Board, End, Shared, Work};
 use super::device::{Devices, name_apart};
 use super::mode::{CameraFormatInfo, Wanted};
 use super::worker::Worker;
 use super::{CameraDevice, CameraState, Times, thread};
-use crate::job::CancelToken;
-use crate::panics;
 
 /// Threads that hang in a driver, until no further one is risked.
 const MOST_STUCK: usize = 4;

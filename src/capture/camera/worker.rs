@@ -3,15 +3,15 @@
 use std::time::Instant;
 
 use image::RgbImage;
+use values::frame::{Frame, Source};
+use values::job::CancelToken;
+use values::panics;
 
 use super::board::{End, Shared};
 use super::device::{Devices, Reader, Trouble};
 use super::mode::{CameraFormatInfo, Wanted, in_order, sizes};
 use super::pixels::to_rgb;
 use super::{CameraDevice, CameraState};
-use crate::frame::{Frame, Source};
-use crate::job::CancelToken;
-use crate::panics;
 
 /// Frames in a row that cannot be converted, until a mode counts as broken. The first frames of
 /// many a camera are cut short.

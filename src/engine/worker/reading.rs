@@ -2,12 +2,14 @@
 
 use std::future::pending;
 
+use engine::{EngineError, EngineEvent};
 use mistralrs::core::Response;
+use values::panics;
 
-use super::{EngineError, EngineEvent, Scoring, Wake, Worker, first_line};
-use crate::panics;
+use crate::score::Scoring;
+use crate::{Wake, Worker, first_line};
 
-impl<W: Fn()> Worker<W> {
+impl Worker {
     /// Waits for the end of a reading that is no longer wanted: mistral.rs must find someone to
     /// answer.
     pub(super) async fn let_go_of_scoring(&mut self) {

@@ -152,7 +152,7 @@ fn maps_are_of_the_last_picture_and_over_its_area() {
 
 #[test]
 fn a_word_of_several_tokens_has_the_strongest_of_them() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tam");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/tam");
     let cases = std::fs::read(folder.join("tam.json")).unwrap();
     let cases: serde_json::Value = serde_json::from_slice(&cases).unwrap();
     let case = cases.as_array().unwrap().iter().find(|case| case["name"] == "words").unwrap();

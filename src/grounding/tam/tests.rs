@@ -24,7 +24,7 @@ struct Case {
 }
 
 fn golden(file: &str) -> Vec<u8> {
-    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tam").join(file))
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/tam").join(file))
         .unwrap()
 }
 

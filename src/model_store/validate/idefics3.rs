@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{Architecture, Shapes};
-use crate::model_store::ModelError;
+use crate::ModelError;
 
 /// Above any size of a known model, and small enough that products of sizes stay in range.
 const MAX_SIZE: usize = 1 << 20;

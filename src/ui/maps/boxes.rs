@@ -5,12 +5,12 @@ use egui::{
     Align2, Color32, CornerRadius, FontId, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui,
     WidgetInfo, pos2, vec2,
 };
+use grounding::{Phrase, Place as Found};
 
 use super::{card_phrases, shown_frame};
-use crate::grounding::{Phrase, Place as Found};
-use crate::ui::View;
-use crate::ui::mark::{self, Place};
-use crate::ui::theme::DARK;
+use crate::View;
+use crate::mark::{self, Place};
+use crate::theme::DARK;
 
 /// The phrases with a place in the picture that is shown: card, number, phrase, place.
 fn placed(view: &View) -> impl DoubleEndedIterator<Item = (usize, usize, &Phrase, Found)> {

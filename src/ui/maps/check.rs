@@ -2,12 +2,12 @@
 
 use egui::{ProgressBar, RichText, Ui};
 use egui_material_icons::icons::{ICON_PLAY_ARROW, ICON_STOP};
+use values::config::Fill;
 
 use super::{MapAction, card};
-use crate::config::Fill;
-use crate::ui::theme::Palette;
-use crate::ui::widgets::labelled_button;
-use crate::ui::{Action, View};
+use crate::theme::Palette;
+use crate::widgets::labelled_button;
+use crate::{Action, View};
 
 /// Draws the controls.
 pub(super) fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {

@@ -3,7 +3,7 @@
 use egui::{ComboBox, Ui};
 
 use super::{Attention, MapAction};
-use crate::ui::{Action, View};
+use crate::{Action, View};
 
 /// Draws the choosers of the layer and, for one layer, of the head.
 pub(super) fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {

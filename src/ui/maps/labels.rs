@@ -6,9 +6,9 @@ use egui::{
 use egui_material_icons::icons::ICON_EDIT;
 
 use super::words::bordered;
-use crate::ui::theme::{Palette, space};
-use crate::ui::widgets::icon_toggle;
-use crate::ui::{Action, View};
+use crate::theme::{Palette, space};
+use crate::widgets::icon_toggle;
+use crate::{Action, View};
 
 /// Width and height of one word with its bar, in points.
 const CELL: (f32, f32) = (150.0, 22.0);

@@ -7,18 +7,18 @@ use egui::{
     Color32, ColorImage, Context, CornerRadius, Image, Stroke, StrokeKind, TextureHandle,
     TextureOptions, Ui,
 };
-
+use encoder::EncoderMaps;
+use explain::LEAST_SUPPORT;
 use image::{Rgba, RgbaImage};
+use values::heatmap::Heatmap;
+use values::heatmap::paint::{self, Scale};
+use values::region::Region;
 
 use super::Attention;
 use super::pick::{Picked, pick};
-use crate::explain::{EncoderMaps, LEAST_SUPPORT};
-use crate::heatmap::Heatmap;
-use crate::heatmap::paint::{self, Scale};
-use crate::region::Region;
-use crate::ui::View;
-use crate::ui::mark::Place;
-use crate::ui::theme::{DARK, ROUND};
+use crate::View;
+use crate::mark::Place;
+use crate::theme::{DARK, ROUND};
 
 /// Longer side of the texture, in pixels, at most: the screen enlarges it.
 const SIDE: usize = 256;

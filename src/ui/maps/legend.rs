@@ -4,12 +4,12 @@ use egui::{
     Align, Label, Layout, Mesh, Rect, RichText, Role, Sense, Shape, Slider, Stroke, StrokeKind, Ui,
     WidgetInfo, pos2, vec2,
 };
+use values::heatmap::paint::{self, Scale};
 
 use super::layer::{Facts, coloured};
 use super::pick::{Picked, pick};
-use crate::heatmap::paint::{self, Scale};
-use crate::ui::theme::{Palette, space};
-use crate::ui::{Action, View};
+use crate::theme::{Palette, space};
+use crate::{Action, View};
 
 /// Width and height of the colour bar, in points.
 const BAR: (f32, f32) = (96.0, 10.0);

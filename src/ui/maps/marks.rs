@@ -3,10 +3,10 @@
 use egui::{RichText, Ui};
 
 use super::{MapAction, MapKind, Maps, Wanted, card, card_phrases, shown_frame};
-use crate::ui::markdown::{Mark, MarkdownResponse};
-use crate::ui::talk::Card;
-use crate::ui::theme::Palette;
-use crate::ui::{Action, View};
+use crate::markdown::{Mark, MarkdownResponse};
+use crate::talk::Card;
+use crate::theme::Palette;
+use crate::{Action, View};
 
 /// The marks of this card's answer: its phrases that have a place and, while word maps are shown,
 /// the word whose map it is.

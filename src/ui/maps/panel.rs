@@ -1,13 +1,13 @@
 //! The panel beside the picture: which map, its controls, what it may claim, its legend.
 
 use egui::{Button, ComboBox, Label, RichText, ScrollArea, Ui, Vec2, vec2};
+use grounding::WordMap;
 
 use super::pick::{Instead, Picked, pick};
 use super::{MapAction, MapKind, Maps, check, encoder, labels, legend, phrase, words};
-use crate::grounding::WordMap;
-use crate::ui::theme::{Palette, TOUCH, space};
-use crate::ui::widgets::follow_focus;
-use crate::ui::{Action, View, mark};
+use crate::theme::{Palette, TOUCH, space};
+use crate::widgets::follow_focus;
+use crate::{Action, View, mark};
 
 /// From this width on, all maps are offered side by side, in points.
 const SEGMENTS: f32 = 480.0;

@@ -5,8 +5,8 @@ use egui_material_icons::icons::ICON_FOLDER_OPEN;
 
 use super::words::typed_line;
 use super::{MapAction, Wanted};
-use crate::ui::widgets::labelled_button;
-use crate::ui::{Action, View};
+use crate::widgets::labelled_button;
+use crate::{Action, View};
 
 /// Draws the line to type a phrase in, or the way to a dual encoder.
 pub(super) fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {

@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use encoder::EncoderMaps;
+use explain::{Causal, LEAST_SUPPORT, as_answer};
+use grounding::WordMap;
+
 use super::{Attention, Grounding, MapKind, Maps, Typed, Wanted, WordSource, card, shown_frame};
-use crate::explain::{Causal, EncoderMaps, LEAST_SUPPORT, as_answer};
-use crate::grounding::WordMap;
-use crate::ui::View;
+use crate::View;
 
 /// A map that can be drawn.
 #[derive(Debug, Clone, Copy)]

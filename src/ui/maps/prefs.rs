@@ -2,13 +2,13 @@
 
 use egui::{Label, RichText, Ui};
 use egui_material_icons::icons::{ICON_CLOSE, ICON_FOLDER_OPEN};
+use values::config::Fill;
 
 use super::{MapAction, Wanted, labels};
-use crate::config::Fill;
-use crate::ui::settings::{row, section};
-use crate::ui::theme::Palette;
-use crate::ui::widgets::{icon_button, labelled_button};
-use crate::ui::{Action, View};
+use crate::settings::{row, section};
+use crate::theme::Palette;
+use crate::widgets::{icon_button, labelled_button};
+use crate::{Action, View};
 
 /// Draws it.
 pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use session::Finish;
+use values::frame::{Frame, Source};
+
 use super::pick::{Instead, Picked, nats, pick};
 use super::*;
-use crate::frame::{Frame, Source};
-use crate::session::Finish;
-use crate::ui::stage::Shown;
+use crate::stage::Shown;
 
 fn view() -> View {
     let frame = Frame::new(image::RgbImage::new(4, 4), Source::Memory("black".into()));
@@ -49,7 +50,7 @@ fn words_are_of_the_last_complete_answer_about_the_picture() {
     assert_eq!(card(&view), Some(0));
     view.maps.word = Some((7, 0));
     assert_eq!(card(&view), Some(1));
-    view.talk.cards[1].state = crate::ui::talk::CardState::Answering;
+    view.talk.cards[1].state = crate::talk::CardState::Answering;
     assert_eq!(card(&view), Some(0));
     view.talk.cards[0].frame = None;
     assert_eq!(card(&view), None);
@@ -94,7 +95,7 @@ fn a_check_is_about_its_own_answer_and_no_other_picture() {
     view.maps.kind = Some(MapKind::Causal);
     let causal = Causal {
         map: map([0.0, -0.2, 1.5, 0.1]),
-        fill: crate::config::Fill::Mean,
+        fill: values::config::Fill::Mean,
         done: 4,
         total: 4,
         running: false,

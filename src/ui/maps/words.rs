@@ -7,9 +7,9 @@ use egui::{
 use egui_material_icons::icons::{ICON_CHEVRON_LEFT, ICON_CHEVRON_RIGHT, ICON_SEARCH};
 
 use super::{Grounding, MapAction, Wanted, WordSource, card};
-use crate::ui::theme::{Palette, TOUCH, space};
-use crate::ui::widgets::icon_button;
-use crate::ui::{Action, View};
+use crate::theme::{Palette, TOUCH, space};
+use crate::widgets::icon_button;
+use crate::{Action, View};
 
 /// From this width on, the typed word stands beside the words of the answer, in points.
 const ONE_ROW: f32 = 520.0;

@@ -1,10 +1,10 @@
 //! From a block's text to what egui lays out.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use egui::text::{LayoutJob, TextFormat};
 use egui::{Align, Color32, FontId, Galley, Rect, Stroke, Ui, Vec2};
-use std::sync::Arc;
 
 use super::Span;
 use super::rich::{Look, Rich};

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::frame::one_line;
+use values::frame::one_line;
 
 /// How a piece of text is set apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

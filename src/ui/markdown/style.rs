@@ -135,8 +135,9 @@ fn strengthen(colour: Color32, fg: Color32, background: Color32) -> Color32 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use egui::Visuals;
+
+    use super::*;
 
     /// The style in a theme, and the panel's colour.
     fn style(visuals: &Visuals) -> (MarkdownStyle, Color32) {

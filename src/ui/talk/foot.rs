@@ -6,9 +6,9 @@ use egui_material_icons::icons::{
 };
 
 use super::Card;
-use crate::ui::theme::Palette;
-use crate::ui::widgets::{icon_button, icon_toggle};
-use crate::ui::{Action, View};
+use crate::theme::Palette;
+use crate::widgets::{icon_button, icon_toggle};
+use crate::{Action, View};
 
 /// Draws it.
 pub(super) fn show(

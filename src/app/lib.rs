@@ -1,0 +1,345 @@
+//! The window's logic: what the user wants is carried out, what the threads say is shown.
+//!
+//! ```text
+//! camera ─► viewfinder ─┐                 ┌─► engine ─► tokens ─┐
+//! disk   ─► files ──────┼─► App (logic) ──┼─► keeper (history)  ├─► View ─► ui
+//!                       └─────────────────┴─► voice, dialogs    ┘
+//! ```
+//!
+//! [`eframe::App::logic`] takes what came, without waiting; [`eframe::App::ui`] draws the [`View`]
+//! and carries out the [`Action`]s it gives back.
+
+mod act;
+mod answers;
+pub mod desktop;
+mod files;
+mod keeper;
+mod maps;
+mod meter;
+mod network;
+mod news;
+mod viewfinder;
+mod window;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use encoder::Encoders;
+use engine::{Answering, LoadRequest, RequestId};
+use explain::Explainer;
+use session::SessionId;
+use speech::{SpeechError, Voice};
+use ui::{View, stage, status, theme, toast};
+use values::config::{Folders, Settings, SettingsNotice};
+use values::frame::Frame;
+
+use answers::UnderWay;
+use desktop::Desktop;
+use files::Files;
+use keeper::Keeper;
+pub use meter::Cost;
+use meter::Meter;
+pub use viewfinder::OpenCamera;
+use viewfinder::Viewfinder;
+pub use window::{WindowError, run};
+
+/// How often the process's internet sockets are counted.
+const NETWORK_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
+/// How long changed settings wait for further changes before they are written.
+const SAVE_DELAY: std::time::Duration = std::time::Duration::from_millis(600);
+
+/// What the window works with. The parts that reach outside are given, so that a test can put
+/// others in their place.
+pub struct Services {
+    /// The engine.
+    pub engine: Box<dyn Answering>,
+    /// The device of this build beside the CPU.
+    pub accelerator: Option<&'static str>,
+    /// What computes maps.
+    pub encoders: Encoders,
+    /// What makes the camera.
+    pub camera: OpenCamera,
+    /// Dialogs and the file manager.
+    pub desktop: Box<dyn Desktop>,
+    /// The voice.
+    pub voice: Box<dyn Voice>,
+    /// Where everything lies.
+    pub folders: Folders,
+    /// The log file, where one could be opened.
+    pub log: Option<PathBuf>,
+}
+
+/// The window.
+pub struct App {
+    view: View,
+    engine: Box<dyn Answering>,
+    viewfinder: Option<Viewfinder>,
+    files: Option<Files>,
+    keeper: Option<Keeper>,
+    desktop: Box<dyn Desktop>,
+    voice: Box<dyn Voice>,
+    folders: Folders,
+    loading: Option<RequestId>,
+    /// The conversation that is to be shown as soon as it is read.
+    opening: Option<SessionId>,
+    /// The picture of the last question in the conversation.
+    last_asked: Option<Frame>,
+    under_way: Vec<UnderWay>,
+    /// The answer that live mode holds, as it would be kept.
+    live_answer: Option<(answers::LiveQuestion, session::AnswerRecord)>,
+    /// Thumbnails of conversations, which a search may hide for a while.
+    thumbnails: HashMap<SessionId, egui::TextureHandle>,
+    wishes: Vec<(u64, act::Waiting)>,
+    next_wish: u64,
+    /// The camera as it was last asked for.
+    watched: Option<capture::CameraChoice>,
+    /// Settings that are still to be written, and since when.
+    unsaved: Option<Instant>,
+    network_asked: Option<Instant>,
+    map_state: maps::MapState,
+    /// The thread of the encoders' maps.
+    explainer: Option<Explainer>,
+    meter: Meter,
+    shown_scale: Option<f32>,
+    shown_theme: Option<values::config::Theme>,
+}
+
+impl App {
+    /// A window that shows `settings`, and `pictures` first.
+    pub fn new(
+        ctx: &egui::Context,
+        services: Services,
+        settings: Settings,
+        notice: Option<SettingsNotice>,
+        pictures: Vec<PathBuf>,
+    ) -> Self {
+        theme::install(ctx);
+        // The text size is a setting; by its keys egui would change it behind the settings' back.
+        ctx.options_mut(|options| options.zoom_with_keyboard = false);
+        let Services { engine, accelerator, encoders, camera, desktop, voice, folders, log } =
+            services;
+        let wake = |ctx: &egui::Context| {
+            let ctx = ctx.clone();
+            move || ctx.request_repaint()
+        };
+        let history = settings.history_folder.clone().unwrap_or_else(|| folders.data.clone());
+        let mut view = View { settings, ..View::default() };
+        let mut lacking = |name: &str, error: &std::io::Error| {
+            let text = format!("The {name} could not be started ({error}). Start Lorgnette again.");
+            view.toasts.add(toast::Kind::Error, text);
+        };
+        let viewfinder =
+            Viewfinder::start(camera, wake(ctx)).inspect_err(|error| lacking("camera", error)).ok();
+        let files =
+            Files::start(wake(ctx)).inspect_err(|error| lacking("reading of files", error)).ok();
+        let keeper = Keeper::start(history.clone(), wake(ctx))
+            .inspect_err(|error| lacking("history", error))
+            .ok();
+        let explainer = Explainer::start(encoders, wake(ctx))
+            .inspect_err(|error| lacking("drawing of maps", error))
+            .ok();
+        view.system = ui::settings::SystemView {
+            models: model_store::shipped(&folders),
+            accelerator,
+            data: folders.data.clone(),
+            cache: folders.cache.clone(),
+            history,
+            log,
+            mute: (!voice.available()).then(|| SpeechError::NoProgram.to_string()),
+            frames: None,
+        };
+        view.toasts.log.clone_from(&view.system.log);
+        if let Some(notice) = notice {
+            view.toasts.add(toast::Kind::Note, notice.to_string());
+        }
+        view.ask.focus = true;
+        let mut app = Self {
+            view,
+            engine,
+            viewfinder,
+            files,
+            keeper,
+            desktop,
+            voice,
+            folders,
+            loading: None,
+            opening: None,
+            last_asked: None,
+            under_way: Vec::new(),
+            live_answer: None,
+            thumbnails: HashMap::new(),
+            wishes: Vec::new(),
+            next_wish: 1,
+            watched: None,
+            unsaved: None,
+            network_asked: None,
+            map_state: maps::MapState::default(),
+            explainer,
+            meter: Meter::default(),
+            shown_scale: None,
+            shown_theme: None,
+        };
+        app.load();
+        app.apply_settings(ctx);
+        if let Some(files) = &mut app.files {
+            files.gallery(app.folders.samples.clone());
+            if !pictures.is_empty() {
+                files.find(pictures);
+            }
+        }
+        app
+    }
+
+    /// What is shown.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// What the frames drawn while an answer was coming took of this thread's processor time.
+    pub fn cost(&self) -> Option<Cost> {
+        self.meter.cost()
+    }
+
+    /// Loads the model that the settings name.
+    fn load(&mut self) {
+        let settings = &self.view.settings;
+        let request =
+            model_store::locate(&self.folders, &settings.model).map(|model| LoadRequest {
+                model,
+                folders: self.folders.clone(),
+                weights: settings.weights.into(),
+                device: settings.device.into(),
+            });
+        let loading = match request {
+            Ok(request) => self.engine.load(request).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match loading {
+            Ok(request) => {
+                self.loading = Some(request);
+                self.view.engine =
+                    status::EngineState::Loading { since: Instant::now(), progress: None };
+            }
+            Err(reason) => self.engine_failed(reason),
+        }
+    }
+
+    fn engine_failed(&mut self, reason: String) {
+        self.loading = None;
+        tracing::error!("the model is not loaded: {reason}");
+        let text = format!("The model is not loaded: {reason}");
+        let again = ui::Action::Reload;
+        self.view.toasts.with_way_out(toast::Kind::Error, text, "Try again", again);
+        self.view.engine = status::EngineState::Failed(reason);
+    }
+
+    /// Tells an error once, in words, with the way to the log.
+    fn fail(&mut self, text: impl Into<String>) {
+        let text = text.into();
+        match &self.view.system.log {
+            Some(_) => {
+                let show = ui::Action::Reveal(ui::Place::Log);
+                self.view.toasts.with_way_out(toast::Kind::Error, text, "Show the log", show);
+            }
+            None => self.view.toasts.add(toast::Kind::Error, text),
+        }
+    }
+
+    /// Makes what is shown and watched follow the settings.
+    fn apply_settings(&mut self, ctx: &egui::Context) {
+        let settings = &self.view.settings;
+        if self.shown_theme != Some(settings.theme) {
+            self.shown_theme = Some(settings.theme);
+            ctx.set_theme(match settings.theme {
+                values::config::Theme::System => egui::ThemePreference::System,
+                values::config::Theme::Light => egui::ThemePreference::Light,
+                values::config::Theme::Dark => egui::ThemePreference::Dark,
+            });
+        }
+        if self.shown_scale != Some(settings.text_size) {
+            self.shown_scale = Some(settings.text_size);
+            ctx.set_zoom_factor(settings.text_size);
+        }
+        let choice = settings.camera.on.then(|| capture::CameraChoice {
+            name: settings.camera.name.clone(),
+            size: settings.camera.size,
+        });
+        if choice != self.watched {
+            self.watched.clone_from(&choice);
+            if let Some(viewfinder) = &self.viewfinder {
+                viewfinder.watch(choice);
+            }
+            if !self.view.settings.camera.on {
+                self.leave_live_mode();
+                if self.view.stage.is_live() {
+                    self.view.stage.clear();
+                }
+            }
+        }
+        if let Some(viewfinder) = &self.viewfinder {
+            viewfinder.set_threshold(self.view.settings.live.threshold);
+        }
+        let mirror = self.view.settings.camera.mirror;
+        if let Some(stage::Shown { mirrored, frame, .. }) = &mut self.view.stage.shown
+            && matches!(frame.source, values::frame::Source::Camera(_))
+        {
+            *mirrored = mirror;
+        }
+    }
+
+    /// Writes the settings, once they have not changed for a moment.
+    fn save_settings(&mut self, ctx: &egui::Context, now: bool) {
+        let Some(since) = self.unsaved else { return };
+        let left = SAVE_DELAY.saturating_sub(since.elapsed());
+        if !now && !left.is_zero() {
+            ctx.request_repaint_after(left);
+            return;
+        }
+        self.unsaved = None;
+        let (settings, folder) = (&self.view.settings, &self.folders.data);
+        let passed_on = |files: &Files| files.save(settings.clone(), folder.clone());
+        if (now || !self.files.as_ref().is_some_and(passed_on))
+            && let Err(error) = settings.save(folder)
+        {
+            self.fail(error.to_string());
+        }
+    }
+
+    fn count_sockets(&mut self, ctx: &egui::Context) {
+        let due = self.network_asked.is_none_or(|asked| asked.elapsed() >= NETWORK_INTERVAL);
+        if due && let Some(files) = &self.files {
+            self.network_asked = Some(Instant::now());
+            files.network();
+        }
+        ctx.request_repaint_after(NETWORK_INTERVAL);
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        self.meter.start();
+        self.take_news(ctx);
+        self.count_sockets(ctx);
+        self.save_settings(ctx, false);
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        let ctx = ui.ctx().clone();
+        let actions = ui::show(ui, &mut self.view);
+        for action in actions {
+            self.act(&ctx, action);
+        }
+        self.remember_window(&ctx);
+        self.meter.stop(self.view.talk.is_answering());
+    }
+
+    fn on_exit(&mut self) {
+        self.save_settings(&egui::Context::default(), true);
+        self.voice.stop();
+        self.finish_cut_off();
+        // Waits until everything is written.
+        self.keeper = None;
+        window::report(self.cost());
+    }
+}

@@ -1,0 +1,157 @@
+//! Answers tied to the picture: what the engine is asked to read back, and what comes of it.
+
+use egui::{Key, Modifiers};
+use egui_kittest::kittest::Queryable;
+use engine::{EngineError, Finish, ScoreRequest};
+use ui::maps::{MapKind, Wanted};
+use values::config::Settings;
+use values::frame::FrameId;
+
+use super::driver::{Driver, Start, sample};
+
+/// A window with "A cat." said of the cat, and its maps not yet begun.
+fn answered() -> Driver {
+    let mut driver = Driver::showing("cat.jpg");
+    driver.ask("What is that?");
+    driver.engine.say(&[" A", " cat", "."], 0.9);
+    driver.engine.end(Finish::End);
+    driver.until("it is complete", |view| !view.talk.is_answering());
+    driver
+}
+
+/// The pictures of a reading.
+fn shown(wanted: &ScoreRequest) -> Vec<FrameId> {
+    let turns = wanted.question.turns.iter();
+    turns.flat_map(|turn| &turn.pictures).map(|picture| picture.frame.id).collect()
+}
+
+#[test]
+fn an_answer_is_read_back_and_its_phrase_is_underlined_where_it_is_seen() {
+    let mut driver = answered();
+    let first = driver.engine.readings();
+    assert_eq!(first.len(), 1, "one reading at a time");
+    assert_eq!(first[0].answer, "A cat.");
+    driver.read_back();
+    assert!(matches!(driver.view().talk.cards[0].grounding, Wanted::Ready(_)));
+    let frame = driver.view().stage.shown.as_ref().unwrap().frame.id;
+    // The picture itself, then nothing of it, then one window after the other.
+    let readings = driver.engine.readings();
+    assert_eq!(readings.len(), 11);
+    assert_eq!(shown(&readings[0]), [frame]);
+    assert!(readings[1..].iter().all(|reading| !shown(reading).contains(&frame)));
+    let phrase = driver.window.get_by_label("A cat");
+    phrase.click();
+    driver.steps();
+    assert_eq!(driver.view().maps.pinned, Some((0, 0)));
+    driver.press(Modifiers::NONE, Key::Escape);
+    assert_eq!(driver.view().maps.pinned, None);
+}
+
+#[test]
+fn a_question_takes_the_place_of_the_readings() {
+    let mut driver = answered();
+    driver.ask("And now?");
+    driver.engine.fail_readings(&EngineError::Superseded);
+    driver.steps();
+    assert_eq!(driver.view().talk.cards[0].grounding, Wanted::None, "it can be asked for again");
+    driver.engine.say(&[" A", " cat", "."], 0.9);
+    driver.engine.end(Finish::End);
+    driver.until("it is complete", |view| !view.talk.is_answering());
+    driver.read_back();
+    assert!(driver.view().talk.cards[1].grounding.ready().is_some());
+    // The earlier answer gets its maps when they are looked at.
+    let before = driver.engine.readings().len();
+    driver.click("Word map");
+    driver.read_back();
+    assert_eq!(driver.engine.readings().len(), before, "the last answer has its maps");
+}
+
+#[test]
+fn answers_are_not_read_back_where_that_is_switched_off_until_a_map_is_wanted() {
+    let mut settings = Settings::default();
+    settings.maps.ground_answers = false;
+    let pictures = vec![sample("cat.jpg")];
+    let mut driver = Driver::with(Start { settings, pictures, ..Start::default() });
+    driver.until("the picture is shown", |view| view.stage.shown.is_some());
+    driver.ask("What is that?");
+    driver.engine.say(&[" A", " cat", "."], 0.9);
+    driver.engine.end(Finish::End);
+    driver.until("it is complete", |view| !view.talk.is_answering());
+    driver.steps();
+    assert!(driver.engine.readings().is_empty());
+    driver.click("Word map");
+    driver.read_back();
+    assert!(driver.view().talk.cards[0].grounding.ready().is_some());
+}
+
+#[test]
+fn a_typed_word_is_read_in_the_answers_place() {
+    let mut driver = answered();
+    driver.read_back();
+    driver.click("Word map");
+    driver.window.get_by_label("Word to look for").focus();
+    driver.steps();
+    driver.window.get_by_label("Word to look for").type_text("owl");
+    driver.steps();
+    driver.press(Modifiers::NONE, Key::Enter);
+    let wanted = driver.engine.readings().pop().unwrap();
+    assert_eq!(wanted.answer, "An owl.");
+    driver.read_back();
+    let typed = driver.view().maps.typed.ready().unwrap();
+    // The fake engine says the same of any picture: the word does not depend on it.
+    assert!(!typed.present);
+    assert!(driver.has("Not found: 'owl'"));
+}
+
+#[test]
+fn a_causal_check_goes_step_by_step_and_is_stopped() {
+    let mut driver = answered();
+    driver.read_back();
+    driver.click("Causal check");
+    driver.click("Start the check");
+    for _ in 0..12 {
+        driver.read_back_once();
+    }
+    let causal = driver.view().maps.causal.ready().unwrap().clone();
+    assert!(causal.running && causal.done == 12, "{} of {}", causal.done, causal.total);
+    assert!(driver.has("12 of 56"));
+    driver.click("Stop the check");
+    driver.read_back();
+    let stopped = driver.view().maps.causal.ready().unwrap();
+    assert_eq!((stopped.running, stopped.done), (false, 12), "what was found stays");
+
+    driver.click("Start the check");
+    driver.read_back();
+    let causal = driver.view().maps.causal.ready().unwrap();
+    assert_eq!((causal.running, causal.done, causal.total), (false, 56, 56));
+}
+
+#[test]
+fn a_failed_reading_says_why_and_the_window_goes_on() {
+    let mut driver = answered();
+    driver.engine.fail_readings(&EngineError::Answer("no memory".into()));
+    driver.steps();
+    driver.click("Word map");
+    assert!(driver.has("no memory"));
+    driver.ask("Again?");
+    assert!(driver.view().talk.is_answering());
+}
+
+#[test]
+fn another_conversation_forgets_the_readings() {
+    let mut driver = answered();
+    driver.click("Causal check");
+    driver.click("New conversation");
+    driver.read_back();
+    assert!(driver.view().talk.cards.is_empty());
+    assert_eq!(driver.view().maps.kind, Some(MapKind::Causal));
+    assert_eq!(driver.view().maps.causal, Wanted::None);
+}
+
+#[test]
+fn without_an_encoder_the_map_says_why() {
+    let mut driver = answered();
+    driver.click("Encoder attention");
+    driver.until("the encoder was tried", |view| matches!(view.maps.encoder, Wanted::Failed(_)));
+    assert!(driver.has("there is no encoder"));
+}

@@ -1,0 +1,16 @@
+//! The window from outside, by the names that a screen reader gives: first start, pictures,
+//! questions, conversations, settings, errors. The engine, the camera, the dialogs and the voice
+//! are fakes; files and history are real.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "how a test fails")]
+
+mod asking;
+mod driver;
+mod errors;
+mod fake;
+mod grounding;
+mod history;
+mod looks;
+mod pictures;
+mod random;
+mod settings;

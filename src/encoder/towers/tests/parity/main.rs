@@ -1,0 +1,25 @@
+//! The encoders against `PyTorch`, without mistral.rs: tiny random checkpoints of every kind, and
+//! the tower of the shipped model.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "how a test fails")]
+
+mod dual;
+mod llama;
+mod towers;
+
+use std::path::{Path, PathBuf};
+
+use model_store::{DEFAULT_MODEL, ModelFolder};
+
+/// The repository.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..")
+}
+
+/// The shipped model as the engine loads it, in the cache that all test programs share.
+fn shipped() -> PathBuf {
+    let name = DEFAULT_MODEL.to_owned();
+    let model = ModelFolder { path: root().join("models").join(&name), name };
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
+    unpack::prepare(&model, &cache, &mut |_| ()).unwrap().folder
+}

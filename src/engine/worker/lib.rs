@@ -1,0 +1,457 @@
+//! The engine's worker: mistral.rs behind commands and events. mistral.rs lives here and nowhere
+//! else.
+//!
+//! One model, one load and one answer at a time. An answer that is stopped or replaced is let go
+//! of at once; where mistral.rs is still busy with its prompt, which it cannot interrupt, the
+//! next question waits for that inside mistral.rs. An answer is read back only when no other is
+//! given or asked for: mistral.rs takes no request of the one kind beside one of the other.
+
+mod answer;
+mod load;
+mod memory;
+mod prompt;
+mod reading;
+mod sampler;
+mod score;
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::time::{Duration, Instant};
+
+use engine::{
+    Answer, Backend, Engine, EngineCommand, EngineError, EngineEvent, Finish, LoadProgress,
+    LoadRequest, Notify, Question, RequestId, ScoreRequest, Timings, Usage,
+};
+use mistralrs::core::Response;
+use tokio::sync::{mpsc, oneshot};
+use values::panics;
+
+use answer::Running;
+use load::Loaded;
+use sampler::SampledToken;
+use score::Scoring;
+
+/// Pause before what is waited for is looked at again.
+const PAUSE: Duration = Duration::from_millis(2);
+/// Readings that may wait; each holds pictures.
+const SCORES: usize = 8;
+/// Longest wait for mistral.rs to drop a model; it may be busy with a long prompt.
+const UNLOAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// mistral.rs as an engine.
+pub const BACKEND: Backend = Backend { start, accelerator: load::ACCELERATOR };
+
+/// Starts the worker. `wake` is called after each event, from the worker's thread.
+fn start(wake: Notify) -> Result<Engine, EngineError> {
+    panics::catch();
+    memory::share_one_arena();
+    let (engine, inbox, outbox) = engine::channels();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(|_| EngineError::Unreachable)?;
+    std::thread::Builder::new()
+        .name("lorgnette-engine".into())
+        .spawn(move || runtime.block_on(Worker::new(outbox, wake).run(inbox)))
+        .map_err(|_| EngineError::Unreachable)?;
+    Ok(engine)
+}
+
+/// The worker's state.
+struct Worker {
+    events: SyncSender<EngineEvent>,
+    wake: Notify,
+    model: Option<Loaded>,
+    loading: Option<Loading>,
+    /// What was asked for while a model was being loaded that is no longer wanted.
+    after_loading: Option<AfterLoading>,
+    /// A model that failed at an answer and is to be loaded again for the next question.
+    broken: Option<LoadRequest>,
+    /// A question that came while its model was on the way, or mistral.rs still busy.
+    waiting: Option<(RequestId, Box<Question>)>,
+    running: Option<Running>,
+    /// Answers to be read back when nothing else is to be done.
+    to_score: VecDeque<(RequestId, Box<ScoreRequest>)>,
+    /// The one that is being read.
+    scoring: Option<Scoring>,
+    /// An answer that is over for the user, until mistral.rs has put it down too: two requests
+    /// inside it would be computed together.
+    ending: Option<Ending>,
+}
+
+/// A load under way.
+struct Loading {
+    request: RequestId,
+    load: LoadRequest,
+    result: oneshot::Receiver<Result<Loaded, EngineError>>,
+    progress: mpsc::Receiver<LoadProgress>,
+    /// A reload after a failure happens unseen.
+    silent: bool,
+}
+
+/// A load cannot be interrupted: this comes when it is over.
+enum AfterLoading {
+    Load(RequestId, LoadRequest),
+    Unload(RequestId),
+}
+
+/// An answer that mistral.rs has not yet put down.
+struct Ending {
+    responses: mpsc::Receiver<Response>,
+    failed: bool,
+}
+
+/// What woke the worker.
+enum Wake {
+    Command(Option<EngineCommand>),
+    Progress(LoadProgress),
+    Loaded(Result<Loaded, EngineError>),
+    Sampled(SampledToken),
+    Response(Option<Response>),
+    Ended { failed: bool },
+    Score(Option<Response>),
+}
+
+impl Worker {
+    fn new(events: SyncSender<EngineEvent>, wake: Notify) -> Self {
+        Self {
+            events,
+            wake,
+            model: None,
+            loading: None,
+            after_loading: None,
+            broken: None,
+            waiting: None,
+            running: None,
+            to_score: VecDeque::new(),
+            scoring: None,
+            ending: None,
+        }
+    }
+
+    /// Works until told to shut down or until nobody is left to tell.
+    async fn run(mut self, mut commands: mpsc::Receiver<EngineCommand>) {
+        loop {
+            let wake = tokio::select! {
+                biased;
+                command = commands.recv() => Wake::Command(command),
+                wake = next_of_load(&mut self.loading) => wake,
+                wake = next_of_answer(&mut self.running) => wake,
+                wake = end_of_answer(&mut self.ending) => wake,
+                wake = reading::next_of_scoring(&mut self.scoring) => wake,
+            };
+            match wake {
+                Wake::Command(None | Some(EngineCommand::Shutdown)) => {
+                    return self.let_go_of_scoring().await;
+                }
+                Wake::Command(Some(command)) => self.handle(command).await,
+                Wake::Progress(progress) => {
+                    let wanted = self.after_loading.is_none();
+                    if let Some(Loading { request, silent: false, .. }) = self.loading
+                        && wanted
+                    {
+                        self.send(EngineEvent::Loading(request, progress)).await;
+                    }
+                }
+                Wake::Loaded(result) => self.loaded(result).await,
+                Wake::Sampled(sampled) => self.sampled(sampled).await,
+                Wake::Response(response) => self.responded(response).await,
+                Wake::Ended { failed } => self.ended(failed).await,
+                Wake::Score(response) => self.scored(response).await,
+            }
+        }
+    }
+
+    async fn handle(&mut self, command: EngineCommand) {
+        match command {
+            EngineCommand::Load(request, load) => {
+                self.stop().await;
+                self.broken = None;
+                self.unload_model().await;
+                if self.loading.is_some() {
+                    self.give_up_loading(AfterLoading::Load(request, *load)).await;
+                } else {
+                    self.start_load(request, *load, false);
+                }
+            }
+            EngineCommand::Ask(request, question) => {
+                self.stop().await;
+                self.forget_scores().await;
+                self.waiting = Some((request, question));
+                self.go_on().await;
+            }
+            EngineCommand::Score(request, wanted) => {
+                if self.to_score.len() < SCORES {
+                    self.to_score.push_back((request, wanted));
+                    self.go_on().await;
+                } else {
+                    self.send(EngineEvent::Failed(request, EngineError::Busy)).await;
+                }
+            }
+            EngineCommand::ForgetScores => self.forget_scores().await,
+            EngineCommand::Stop => self.stop().await,
+            EngineCommand::Unload(request) => {
+                self.stop().await;
+                self.broken = None;
+                self.unload_model().await;
+                if self.loading.is_some() {
+                    self.give_up_loading(AfterLoading::Unload(request)).await;
+                } else {
+                    self.send(EngineEvent::Unloaded(request)).await;
+                }
+            }
+            EngineCommand::Shutdown => {}
+        }
+    }
+
+    /// Lets the load under way run to its end unwanted, with `next` to come after it.
+    async fn give_up_loading(&mut self, next: AfterLoading) {
+        let given_up = match self.after_loading.replace(next) {
+            Some(AfterLoading::Load(request, _)) => Some(request),
+            Some(AfterLoading::Unload(request)) => {
+                self.send(EngineEvent::Unloaded(request)).await;
+                None
+            }
+            None => self.loading.as_ref().filter(|load| !load.silent).map(|load| load.request),
+        };
+        if let Some(request) = given_up {
+            self.send(EngineEvent::Failed(request, EngineError::Replaced)).await;
+        }
+    }
+
+    /// Drops the model and waits until mistral.rs, on its own thread, has dropped it too: two models
+    /// at once may be more than the machine has room for.
+    async fn unload_model(&mut self) {
+        self.ending = None;
+        self.forget_scores().await;
+        self.let_go_of_scoring().await;
+        let Some(model) = self.model.take() else { return };
+        let tokenizer = Arc::downgrade(&model.tokenizer);
+        drop(model);
+        let given_up = Instant::now() + UNLOAD_TIMEOUT;
+        while tokenizer.strong_count() > 0 && Instant::now() < given_up {
+            tokio::time::sleep(PAUSE).await;
+        }
+        memory::give_back();
+    }
+
+    fn start_load(&mut self, request: RequestId, load: LoadRequest, silent: bool) {
+        let (result, progress) = load::start(load.clone());
+        self.loading = Some(Loading { request, load, result, progress, silent });
+    }
+
+    async fn loaded(&mut self, result: Result<Loaded, EngineError>) {
+        let Some(Loading { request, load, silent, .. }) = self.loading.take() else { return };
+        if let Some(next) = self.after_loading.take() {
+            self.model = result.ok();
+            self.unload_model().await;
+            match next {
+                AfterLoading::Load(request, load) => self.start_load(request, load, false),
+                AfterLoading::Unload(request) => self.send(EngineEvent::Unloaded(request)).await,
+            }
+            return;
+        }
+        match result {
+            Ok(loaded) => {
+                let info = loaded.info.clone();
+                self.model = Some(loaded);
+                if !silent {
+                    self.send(EngineEvent::Ready(request, info)).await;
+                }
+                self.go_on().await;
+            }
+            Err(error) => {
+                if silent {
+                    // The next question tries again, and is told if that fails too.
+                    self.broken = Some(load);
+                } else {
+                    self.send(EngineEvent::Failed(request, error.clone())).await;
+                }
+                let scores = std::mem::take(&mut self.to_score).into_iter();
+                let waiting = self.waiting.take().map(|(request, _)| request);
+                for request in waiting.into_iter().chain(scores.map(|(request, _)| request)) {
+                    self.send(EngineEvent::Failed(request, error.clone())).await;
+                }
+            }
+        }
+    }
+
+    /// Asks the question that waits, else reads the answer that waits, if nothing stands before
+    /// it.
+    async fn go_on(&mut self) {
+        while self.loading.is_none()
+            && self.ending.is_none()
+            && self.scoring.is_none()
+            && self.running.is_none()
+        {
+            let waiting = self.waiting.as_ref().map(|(request, _)| *request);
+            let to_score = self.to_score.front().map(|(request, _)| *request);
+            let Some(next) = waiting.or(to_score) else { return };
+            if let Some(broken) = self.broken.take() {
+                self.start_load(next, broken, true);
+            } else if let Some((request, question)) = self.waiting.take() {
+                self.ask(request, &question).await;
+            } else {
+                self.score_waiting().await;
+            }
+        }
+    }
+
+    async fn ask(&mut self, request: RequestId, question: &Question) {
+        panics::forget();
+        // A tokenizer may panic over what it is given; the worker must not end with it.
+        let begun = match &self.model {
+            Some(model) => panics::guard(|| Running::begin(model, request, question))
+                .unwrap_or_else(|reason| Err(EngineError::Answer(reason))),
+            None => Err(EngineError::NoModel),
+        };
+        match begun {
+            Ok(running) => self.running = Some(running),
+            Err(error) => {
+                let crashed = matches!(error, EngineError::Crashed(_));
+                self.send(EngineEvent::Failed(request, error)).await;
+                if crashed {
+                    self.reload(request).await;
+                }
+            }
+        }
+    }
+
+    /// Loads the model again, unseen: a failed pass may leave a poisoned lock or half a cache.
+    async fn reload(&mut self, request: RequestId) {
+        if let Some(again) = self.model.as_ref().map(|broken| broken.request.clone()) {
+            self.unload_model().await;
+            self.start_load(request, again, true);
+        }
+    }
+
+    async fn sampled(&mut self, sampled: SampledToken) {
+        let Some(running) = &mut self.running else { return };
+        if let Some(token) = running.take(&sampled) {
+            let event = EngineEvent::Token(running.request, token);
+            self.send(event).await;
+        }
+        if let Some(finish) = sampled.finish {
+            self.finish(finish).await;
+        }
+    }
+
+    async fn responded(&mut self, response: Option<Response>) {
+        let error = match response {
+            // The sampler tells more than the chunks do, but for an end it does not know.
+            Some(Response::Chunk(chunk)) => {
+                let choice = chunk.choices.into_iter().next();
+                match choice.and_then(|choice| choice.finish_reason).as_deref() {
+                    None => return,
+                    Some("length") => return self.finish(Finish::Length).await,
+                    Some(_) => return self.finish(Finish::End).await,
+                }
+            }
+            Some(Response::ValidationError(error)) => {
+                // Refused before any pass was made: the model is as good as before.
+                let Some(Running { request, .. }) = self.running.take() else { return };
+                let error = EngineError::Answer(first_line(&error.to_string()));
+                self.send(EngineEvent::Failed(request, error)).await;
+                return self.go_on().await;
+            }
+            Some(Response::InternalError(error)) => {
+                EngineError::Answer(first_line(&error.to_string()))
+            }
+            Some(Response::ModelError(message, _)) => EngineError::Answer(first_line(&message)),
+            Some(_) => EngineError::Answer("an answer of another kind".into()),
+            // The stream ended before the sampler did: the thread that ran it is gone.
+            None => EngineError::Crashed(panics::take_last()),
+        };
+        let Some(Running { request, .. }) = self.running.take() else { return };
+        self.send(EngineEvent::Failed(request, error)).await;
+        self.reload(request).await;
+    }
+
+    /// mistral.rs has put down an answer that was over for the user already.
+    async fn ended(&mut self, failed: bool) {
+        self.ending = None;
+        let crashed = self.model.as_ref().is_some_and(|model| model.requests.is_closed());
+        if failed || crashed {
+            let load = self.model.as_ref().map(|broken| broken.request.clone());
+            self.unload_model().await;
+            self.broken = load;
+        }
+        self.go_on().await;
+    }
+
+    /// Ends the answer or the question under way, if any, as stopped.
+    async fn stop(&mut self) {
+        if self.running.is_some() {
+            self.finish(Finish::Stopped).await;
+        }
+        if let Some((request, _)) = self.waiting.take() {
+            let answer = Answer {
+                text: String::new(),
+                tokens: Vec::new(),
+                finish: Finish::Stopped,
+                usage: Usage::default(),
+                timings: Timings::default(),
+            };
+            self.send(EngineEvent::Done(request, Box::new(answer))).await;
+        }
+    }
+
+    async fn finish(&mut self, finish: Finish) {
+        let Some(running) = self.running.take() else { return };
+        let request = running.request;
+        let (answer, responses) = running.finish(finish);
+        self.ending = Some(Ending { responses, failed: false });
+        self.send(EngineEvent::Done(request, Box::new(answer))).await;
+    }
+
+    async fn send(&self, mut event: EngineEvent) {
+        loop {
+            match self.events.try_send(event) {
+                Ok(()) => return (self.wake)(),
+                Err(TrySendError::Full(unsent)) => event = unsent,
+                // Nobody listens any more; the command channel will say so too.
+                Err(TrySendError::Disconnected(_)) => return,
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+async fn next_of_load(loading: &mut Option<Loading>) -> Wake {
+    let Some(loading) = loading else {
+        return pending().await;
+    };
+    tokio::select! {
+        biased;
+        Some(progress) = loading.progress.recv() => Wake::Progress(progress),
+        result = &mut loading.result => Wake::Loaded(
+            result.unwrap_or_else(|_| Err(EngineError::Load("no thread could be started".into()))),
+        ),
+    }
+}
+
+async fn next_of_answer(running: &mut Option<Running>) -> Wake {
+    let Some(running) = running else {
+        return pending().await;
+    };
+    tokio::select! {
+        biased;
+        Some(sampled) = running.sampled.recv() => Wake::Sampled(sampled),
+        response = running.responses.recv() => Wake::Response(response),
+    }
+}
+
+/// Waits until mistral.rs lets go of an answer; whatever it still says of it is for nobody.
+async fn end_of_answer(ending: &mut Option<Ending>) -> Wake {
+    let Some(Ending { responses, failed }) = ending else { return pending().await };
+    while let Some(response) = responses.recv().await {
+        *failed |= !matches!(response, Response::Chunk(_) | Response::Done(_));
+    }
+    Wake::Ended { failed: *failed }
+}
+
+fn first_line(message: &str) -> String {
+    message.lines().next().unwrap_or_default().trim().to_owned()
+}

@@ -1,0 +1,173 @@
+//! Models on disk: finding one, and checking a folder before the engine is trusted with it.
+//!
+//! [`locate`] turns what the user named into a folder, [`validate`] reads everything in it that the
+//! engine would trip over, [`overlay`] brings what it needs in another form. `model_store/unpack`, a
+//! crate of its own since it stands on candle, makes a folder ready to load. Nothing here touches
+//! the network.
+
+mod manifest;
+pub mod overlay;
+mod validate;
+
+use std::path::{Component, Path, PathBuf};
+
+use values::config::Folders;
+use values::job::Progress;
+
+pub use manifest::{Manifest, Part, Unpacked};
+pub use validate::{Architecture, ModelFacts, Replacements, validate};
+
+/// The model that ships with the program and works at the first start.
+pub const DEFAULT_MODEL: &str = "lorgnette-tiny";
+
+/// Why a model folder cannot be used. Each message is one line that says what to do.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ModelError {
+    /// Nothing of that name is shipped, and no folder lies at that path.
+    #[error("there is no model called {0:?}: name a shipped model or a folder with a checkpoint")]
+    Unknown(String),
+    /// A file that every model of this kind has is not there.
+    #[error("{}: the model lacks {file}: copy or download the model again", folder.display())]
+    Missing {
+        /// The model's folder.
+        folder: PathBuf,
+        /// What is missing, in words that name a file.
+        file: String,
+    },
+    /// A file is there, but is not what it should be.
+    #[error("{}: {reason}: copy or download the model again", file.display())]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The engine cannot run this kind of model.
+    #[error("{}: {reason}", folder.display())]
+    Unsupported {
+        /// The model's folder.
+        folder: PathBuf,
+        /// Which kind it is and why it cannot be used.
+        reason: String,
+    },
+    /// The disk is full.
+    #[error("{}: the disk is full: free {} MB, or set {} to a folder on another disk", folder.display(), needed / 1_000_000, values::config::CACHE_VARIABLE)]
+    DiskFull {
+        /// Where it was written.
+        folder: PathBuf,
+        /// Bytes needed in all.
+        needed: u64,
+    },
+    /// The cache folder cannot be written.
+    #[error("{}: cannot be written ({reason}): set {} to a folder that can", folder.display(), values::config::CACHE_VARIABLE)]
+    NotWritable {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's reason.
+        reason: String,
+    },
+    /// Another trouble with a file.
+    #[error("{}: {reason}", file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// The system's reason.
+        reason: String,
+    },
+}
+
+impl ModelError {
+    /// [`ModelError::Io`] in `file`.
+    pub fn io(file: &Path, error: &std::io::Error) -> Self {
+        Self::Io { file: file.to_path_buf(), reason: error.to_string() }
+    }
+
+    /// [`ModelError::Damaged`] in `file`.
+    pub fn damaged(file: &Path, reason: impl Into<String>) -> Self {
+        Self::Damaged { file: file.to_path_buf(), reason: reason.into() }
+    }
+}
+
+/// What making a model ready is busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Waiting for another Lorgnette that unpacks the same model.
+    Waiting,
+    /// Comparing the unpacked weights with their hash.
+    Verifying(Progress),
+    /// Unpacking the shipped container into the cache.
+    Unpacking(Progress),
+}
+
+/// A model that was found: a folder, not yet looked into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelFolder {
+    /// What the user calls it: a shipped model's name, or the folder's.
+    pub name: String,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+/// Finds the model called `wanted`: a shipped model's name, else a path to a folder.
+///
+/// # Errors
+/// [`ModelError::Unknown`] where there is neither.
+pub fn locate(folders: &Folders, wanted: &str) -> Result<ModelFolder, ModelError> {
+    let shipped = folders.models.join(wanted);
+    let mut components = Path::new(wanted).components();
+    let is_a_plain_name =
+        matches!((components.next(), components.next()), (Some(Component::Normal(_)), None));
+    if is_a_plain_name && shipped.is_dir() {
+        return Ok(ModelFolder { name: wanted.to_owned(), path: shipped });
+    }
+    let path = PathBuf::from(wanted);
+    if !path.is_dir() {
+        return Err(ModelError::Unknown(wanted.to_owned()));
+    }
+    let name = path
+        .canonicalize()
+        .ok()
+        .and_then(|full| full.file_name().map(|name| name.to_string_lossy().into_owned()))
+        .unwrap_or_else(|| wanted.to_owned());
+    Ok(ModelFolder { name, path })
+}
+
+/// The names of the shipped models, the default one first.
+pub fn shipped(folders: &Folders) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(&folders.models)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let name = path.file_name()?.to_str()?.to_owned();
+            path.join("config.json").is_file().then_some(name)
+        })
+        .collect();
+    names.sort_by_key(|name| (name != DEFAULT_MODEL, name.clone()));
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_looked_up_among_the_shipped_models_and_a_path_on_disk() {
+        let home = tempfile::tempdir().unwrap();
+        let [cache, data, models, samples] =
+            ["c", "d", "m", "s"].map(|name| home.path().join(name));
+        let folders = Folders { cache, data, models, samples };
+        std::fs::create_dir_all(folders.models.join("tiny")).unwrap();
+        let own = home.path().join("mine");
+        std::fs::create_dir_all(&own).unwrap();
+
+        assert_eq!(locate(&folders, "tiny").unwrap().path, folders.models.join("tiny"));
+        let found = locate(&folders, own.to_str().unwrap()).unwrap();
+        assert_eq!((found.name.as_str(), found.path), ("mine", own));
+        assert!(
+            matches!(locate(&folders, "huge"), Err(ModelError::Unknown(name)) if name == "huge")
+        );
+        assert_ne!(locate(&folders, ".").unwrap().path, folders.models.join("."));
+        assert!(matches!(locate(&folders, "../../etc/nothing"), Err(ModelError::Unknown(_))));
+    }
+}

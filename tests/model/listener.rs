@@ -1,0 +1,83 @@
+//! An engine with the shipped model, and asking it.
+
+use std::time::Duration;
+
+use engine::{
+    Answer, DeviceChoice, Engine, EngineError, EngineEvent, LoadRequest, ModelInfo, Question,
+    RequestId, Token, Weights,
+};
+use engine_worker::BACKEND;
+use model_store::{DEFAULT_MODEL, ModelFolder, locate};
+
+use crate::support::{folders, picture, sample};
+
+/// Longest wait for one event; a stuck engine fails the test instead of hanging it.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+pub fn request(model: ModelFolder, weights: Weights) -> LoadRequest {
+    LoadRequest { model, folders: folders(), weights, device: DeviceChoice::Cpu }
+}
+
+/// An engine that is listened to.
+pub struct Listener {
+    pub engine: Engine,
+}
+
+impl Listener {
+    pub fn start() -> Self {
+        Self { engine: (BACKEND.start)(Box::new(|| ())).unwrap() }
+    }
+
+    /// An engine with the shipped model loaded.
+    pub fn with_default(weights: Weights) -> Self {
+        let listener = Self::start();
+        listener.load_default(weights).unwrap();
+        listener
+    }
+
+    pub fn load_default(&self, weights: Weights) -> Result<ModelInfo, EngineError> {
+        self.load(locate(&folders(), DEFAULT_MODEL).unwrap(), weights)
+    }
+
+    pub fn load(&self, model: ModelFolder, weights: Weights) -> Result<ModelInfo, EngineError> {
+        let load = self.engine.load(request(model, weights)).unwrap();
+        loop {
+            match self.next() {
+                EngineEvent::Ready(id, info) if id == load => return Ok(info),
+                EngineEvent::Failed(id, error) if id == load => return Err(error),
+                _ => {}
+            }
+        }
+    }
+
+    pub fn next(&self) -> EngineEvent {
+        self.engine.wait_event(PATIENCE).unwrap().expect("the engine says something")
+    }
+
+    /// Asks and waits for the end, checking that the tokens that came are the answer's.
+    pub fn ask(&self, question: Question) -> Result<Answer, EngineError> {
+        let asked = self.engine.ask(question).unwrap();
+        self.answer(asked).map(|(answer, _)| answer)
+    }
+
+    /// The answer to `asked` and the tokens as they came, before any were cut off.
+    pub fn answer(&self, asked: RequestId) -> Result<(Answer, Vec<Token>), EngineError> {
+        let mut tokens = Vec::new();
+        loop {
+            match self.next() {
+                EngineEvent::Token(id, token) if id == asked => tokens.push(token),
+                EngineEvent::Done(id, answer) if id == asked => {
+                    assert!(tokens.starts_with(&answer.tokens));
+                    return Ok((*answer, tokens));
+                }
+                EngineEvent::Failed(id, error) if id == asked => return Err(error),
+                _ => {}
+            }
+        }
+    }
+
+    /// Asks "What is that?" about a sample picture.
+    pub fn what_is(&self, name: &str) -> String {
+        self.ask(Question::new(vec![picture(&sample(name))], "What is that?")).unwrap().text
+    }
+}

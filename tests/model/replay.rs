@@ -1,0 +1,158 @@
+//! `lorgnette replay` with the shipped model: what was kept comes out again, and what was changed
+//! is found.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use engine::{AnswerOptions, Finish as EngineFinish, Question, Role, Turn, Weights};
+use serde_json::Value;
+use session::{
+    AnswerRecord, ExportFormat, Finish, ModelRecord, OptionsRecord, SessionId, Store,
+    TimingsRecord, TokenRecord, Writer, transcript,
+};
+use values::picture::Picture;
+use values::region::Region;
+
+use crate::listener::Listener;
+use crate::support::{cache, picture, sample};
+
+/// A question about these pictures, put to the engine as the program does it, and kept.
+fn ask(
+    listener: &Listener,
+    writer: &mut Writer,
+    model: &ModelRecord,
+    question: &str,
+    picture: &Picture,
+) {
+    let options = AnswerOptions { max_tokens: 24, ..AnswerOptions::default() };
+    let AnswerOptions { max_tokens, temperature, seed } = options;
+    let record = writer.picture(&picture.frame, picture.region);
+    let kept = OptionsRecord { max_tokens, temperature, seed };
+    writer.ask(question, vec![record], kept, Some(model.clone())).unwrap();
+
+    let (current, earlier) = writer.session().exchanges.split_last().unwrap();
+    let turns = transcript(earlier, current).into_iter().map(|turn| Turn {
+        role: if turn.user { Role::User } else { Role::Assistant },
+        text: turn.text,
+        // All pictures here are of one frame and one region.
+        pictures: turn.pictures.iter().map(|_| picture.clone()).collect(),
+    });
+    let answer = listener.ask(Question { turns: turns.collect(), options }).unwrap();
+    let token = |token: &engine::Token| TokenRecord {
+        id: token.id,
+        text: token.text.clone(),
+        logprob: token.logprob,
+    };
+    let tokens: Vec<_> = answer.tokens.iter().map(token).collect();
+    for token in &tokens {
+        writer.token(token).unwrap();
+    }
+    let timings = answer.timings;
+    let answer = AnswerRecord {
+        text: answer.text,
+        tokens,
+        finish: match answer.finish {
+            EngineFinish::End => Finish::End,
+            EngineFinish::Length => Finish::Length,
+            EngineFinish::Repetition => Finish::Repetition,
+            EngineFinish::Stopped => Finish::Stopped,
+        },
+        error: None,
+        timings: TimingsRecord {
+            prepare: timings.prepare,
+            prefill: timings.prefill,
+            decode: timings.decode,
+        },
+        prompt_tokens: answer.usage.prompt_tokens,
+        dropped_turns: answer.usage.dropped_turns,
+    };
+    writer.finish(answer).unwrap();
+}
+
+/// A conversation with a follow-up, had with the shipped model.
+fn conversation(data: &Path) -> (Store, SessionId) {
+    let listener = Listener::start();
+    let info = listener.load_default(Weights::Q8_0).unwrap();
+    let model = ModelRecord {
+        name: info.name,
+        revision: info.revision,
+        weights: info.weights.name().into(),
+        device: info.device.into(),
+    };
+    let store = Store::open(data).unwrap();
+    let mut writer = store.create();
+    let mut shown = picture(&sample("two-objects.jpg"));
+    shown.region = Some(Region::new(0.5, 0.0, 0.5, 0.5).unwrap());
+    ask(&listener, &mut writer, &model, "What is that?", &shown);
+    ask(&listener, &mut writer, &model, "What colour is it?", &shown);
+    (store, writer.id().clone())
+}
+
+fn replay(data: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lorgnette"));
+    command.arg("replay").args(arguments);
+    command.env("LORGNETTE_CACHE_DIR", cache()).env("LORGNETTE_DATA_DIR", data);
+    command.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn what_was_kept_comes_out_the_same_and_what_was_changed_is_found() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let (store, id) = conversation(&data);
+    let (zip, folder) = (home.path().join("cat.zip"), home.path().join("cat"));
+    store.export(&id, &zip, ExportFormat::Zip, false).unwrap();
+    store.export(&id, &folder, ExportFormat::Folder, false).unwrap();
+
+    let output = replay(&data, &[zip.to_str().unwrap()]);
+    let lines = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{lines}{}", text(&output.stderr));
+    assert_eq!(lines.matches(" – the same, ").count(), 2, "{lines}");
+    assert_eq!(lines.lines().count(), 2, "nothing to remark: {lines}");
+
+    // The one of the history, as JSON.
+    let output = replay(&data, &["--json", id.as_str()]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &report["same"]), (Some(0), &true.into()), "{report}");
+    assert_eq!(report["exchanges"][1]["outcome"], "same");
+    assert!(report["exchanges"][0]["logprob_distance"].as_f64().unwrap() < 1e-3, "{report}");
+
+    // A token that was changed, and a model that is another edition.
+    let file = folder.join("session.json");
+    let mut session: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let token = &mut session["exchanges"][0]["answer"]["tokens"][1];
+    let was = token["text"].clone();
+    token["id"] = (token["id"].as_u64().unwrap() + 1).into();
+    token["text"] = " nonsense".into();
+    session["exchanges"][1]["model"]["revision"] = "0".into();
+    std::fs::write(&file, session.to_string()).unwrap();
+    let output = replay(&data, &[folder.to_str().unwrap()]);
+    let (lines, errors) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{lines}");
+    let told = format!("different at token 2: \" nonsense\" then, {was} now");
+    assert!(lines.lines().next().unwrap().ends_with(&told), "{lines}");
+    assert!(lines.contains("2. What colour is it? – the same, "), "{lines}");
+    assert!(lines.contains("revision 0") && lines.contains("revision 1"), "{lines}");
+    assert!(errors.contains("1 of 2 answers came out differently"), "{errors}");
+}
+
+#[test]
+fn what_is_no_bundle_is_said_before_a_model_is_loaded() {
+    let home = tempfile::tempdir().unwrap();
+    let error = |argument: &str| {
+        let output = replay(home.path(), &[argument]);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+        text(&output.stderr)
+    };
+    let file = home.path().join("notes.zip");
+    std::fs::write(&file, b"no zip").unwrap();
+    assert!(error(file.to_str().unwrap()).contains("not an exported conversation"));
+    assert!(error("gone").contains("not an exported conversation"));
+    assert!(error("20260131-235959-000-0123abcd").contains("there is no conversation"));
+    std::fs::write(home.path().join("session.json"), br#"{"format": 2}"#).unwrap();
+    assert!(error(home.path().to_str().unwrap()).contains("a newer Lorgnette wrote it"));
+}

@@ -1,0 +1,78 @@
+//! What the engine holds on to over time: memory over many loads, the processor when idle.
+//!
+//! Measured in a process of its own.
+
+use std::time::Duration;
+
+use engine::{AnswerOptions, EngineEvent, Question, Weights};
+
+use crate::listener::Listener;
+use crate::support::{picture, sample};
+
+const CYCLES: usize = 50;
+/// Cycles after which memory must have settled.
+const SETTLED: usize = 10;
+/// Growth that no leak of a model (400 MB), its tokenizer or a cache could hide in.
+const ALLOWED_GROWTH: f64 = 40e6;
+
+/// Resident memory in bytes, without pages of mapped files.
+fn memory() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches("kB").trim().parse::<f64>().unwrap() * 1024.0
+}
+
+/// Processor time this process has used, in seconds.
+fn processor_time() -> f64 {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: `usage` is a valid place for the one value that is written.
+    let usage = unsafe {
+        assert_eq!(libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()), 0);
+        usage.assume_init()
+    };
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 * 1e-6;
+    seconds(usage.ru_utime) + seconds(usage.ru_stime)
+}
+
+#[test]
+fn loads_leave_nothing_behind_and_an_idle_engine_rests() {
+    crate::alone("resources::of_a_process");
+}
+
+#[test]
+#[ignore = "measures its process, so the test above starts one for it"]
+fn of_a_process() {
+    let listener = Listener::start();
+    let question = || {
+        let mut question = Question::new(vec![picture(&sample("cat.jpg"))], "What is that?");
+        question.options = AnswerOptions { max_tokens: 1, ..AnswerOptions::default() };
+        question
+    };
+    let mut settled = 0f64;
+    let mut last = 0f64;
+    for cycle in 0..CYCLES {
+        listener.load_default(Weights::Q8_0).unwrap();
+        listener.ask(question()).unwrap();
+        listener.engine.unload().unwrap();
+        while !matches!(listener.next(), EngineEvent::Unloaded(_)) {}
+        last = memory();
+        if cycle < SETTLED {
+            settled = settled.max(last);
+        }
+    }
+    eprintln!("{:.0} MB once settled, {:.0} MB after {CYCLES} loads", settled / 1e6, last / 1e6);
+    assert!(last < settled + ALLOWED_GROWTH, "{settled} grew to {last}");
+
+    // mistral.rs 0.8.1 leaves one sleeping thread a model, its log's; nothing else may stay.
+    let threads = std::fs::read_dir("/proc/self/task").unwrap().count();
+    assert!(threads < CYCLES + 20, "{threads} threads");
+
+    listener.load_default(Weights::Q8_0).unwrap();
+    listener.ask(question()).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let (before, rest) = (processor_time(), Duration::from_secs(5));
+    std::thread::sleep(rest);
+    let share = (processor_time() - before) / rest.as_secs_f64();
+    eprintln!("{:.2} % of a processor when idle", share * 100.0);
+    assert!(share < 0.01, "{share}");
+}
