@@ -1,6 +1,7 @@
 //! Conversations kept, found again after every kind of end, and thrown away.
 
 mod bundles;
+mod golden;
 
 use std::fs;
 use std::path::Path;
