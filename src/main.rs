@@ -24,6 +24,7 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`values`] | plain values (frame, region, picture, heatmap, settings), the log, panics, the processor |
+//! | `conversation` | what is asked and answered, and what a model is told of it |
 //! | `capture` | pictures from outside, checked and turned upright; cameras |
 //! | `scene` | whether the camera shows something new, and at rest |
 //! | `speech` | the system's voice |
@@ -42,10 +43,11 @@
 //! | [`cli`] | `ask`, `cameras`, `replay`, `bench`, `eval`, `demo` |
 //!
 //! Dependencies point down only: `main` → `app`, `cli` → `ui` → `eval` → `explain` → `engine` →
-//! `capture`, `encoder`, `grounding`, `model_store`, `scene`, `session`, `speech` → `values`. What
-//! computes (`engine/worker`, `encoder/towers`, `model_store/unpack`) stands beside what it serves;
-//! only `main` and each other depend on it, so that everything else is built and tested without
-//! mistral.rs and candle. `tests/architecture.rs` holds this.
+//! `capture`, `encoder`, `grounding`, `model_store`, `scene`, `session`, `speech` →
+//! `conversation` → `values`. What computes (`engine/worker`, `encoder/towers`,
+//! `model_store/unpack`) stands beside what it serves; only `main` and each other depend on it, so
+//! that everything else is built and tested without mistral.rs and candle. `tests/architecture.rs`
+//! holds this.
 //!
 //! # Invariants
 //!

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// The crates from the bottom up; one may depend on lower floors only.
 const FLOORS: &[&[&str]] = &[
     &["values"],
+    &["conversation"],
     &["capture", "encoder", "grounding", "model_store", "scene", "session", "speech"],
     &["engine", "unpack"],
     &["engine_worker", "explain", "towers"],

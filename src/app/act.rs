@@ -281,7 +281,7 @@ impl App {
         let typed = self.view.ask.question.trim();
         let question = if typed.is_empty() { DEFAULT_QUESTION } else { typed };
         self.view.live = Live { on: true, question: question.to_owned(), ..Live::default() };
-        self.live_answer = None;
+        self.live_frame = None;
         if let Some(viewfinder) = &self.viewfinder {
             viewfinder.forget();
         }
@@ -296,7 +296,7 @@ impl App {
     /// Reads the answer of a card aloud.
     pub(super) fn speak(&mut self, index: usize) {
         let Some(card) = self.view.talk.cards.get(index) else { return };
-        let text = markdown::plain(&card.text);
+        let text = markdown::plain(card.text());
         match self.voice.say(&text) {
             Ok(()) => self.view.talk.spoken = Some(index),
             Err(error) => self.fail(error.to_string()),

@@ -60,11 +60,11 @@ impl System {
     }
 }
 
-/// The picture files that a dialog offers.
-const PICTURES: &[&str] = &[
-    "jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm", "JPG",
-    "JPEG", "PNG",
-];
+/// The endings of picture files, in small letters and in capitals: some dialogs tell them apart.
+fn pictures() -> Vec<String> {
+    let small = capture::ENDINGS.iter().map(|ending| (*ending).to_owned());
+    small.chain(capture::ENDINGS.iter().map(|ending| ending.to_uppercase())).collect()
+}
 
 impl Desktop for System {
     fn choose(&mut self, number: u64, wish: Wish) {
@@ -81,7 +81,7 @@ impl Desktop for System {
             Wish::Pictures(folder) => {
                 let picked = in_folder(dialog, folder)
                     .set_title("Open pictures")
-                    .add_filter("Pictures", PICTURES)
+                    .add_filter("Pictures", &pictures())
                     .add_filter("All files", &["*"])
                     .pick_files();
                 Box::pin(async move {

@@ -17,10 +17,6 @@ use super::viewfinder::for_screen;
 const TILE: u32 = 240;
 /// More pictures than these are not opened from one folder.
 const MOST: usize = 5000;
-/// What a picture's name may end in, for finding pictures in a folder; a file that is named
-/// outright is read whatever its name.
-const ENDINGS: &[&str] =
-    &["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm"];
 
 /// What the thread is to do.
 enum Job {
@@ -181,7 +177,7 @@ fn work(job: Job, tell: &impl Fn(u64, FileNews) -> bool) -> bool {
         Job::Read(number, path) => tell(number, read(&path)),
         Job::Take(number, image) => {
             let news = match from_clipboard(&image) {
-                Some(frame) => FileNews::Read(Box::new(frame.clone()), for_screen(&frame)),
+                Some(frame) => whole(frame),
                 None => FileNews::Failed("The clipboard's picture is empty".to_owned()),
             };
             tell(number, news)
@@ -210,12 +206,16 @@ fn read(path: &Path) -> FileNews {
         return FileNews::Failed(format!("{}: it is not a file", shown(path)));
     }
     match capture::load(path) {
-        Ok(frame) => {
-            let image = for_screen(&frame);
-            FileNews::Read(Box::new(frame), image)
-        }
+        Ok(frame) => whole(frame),
         Err(error) => FileNews::Failed(error.to_string()),
     }
+}
+
+/// A picture with what takes long to compute of it.
+fn whole(frame: Frame) -> FileNews {
+    frame.sha256();
+    let image = for_screen(&frame);
+    FileNews::Read(Box::new(frame), image)
 }
 
 /// A picture of the clipboard as a frame, its transparent parts over white, as files have it.
@@ -236,10 +236,7 @@ fn from_clipboard(image: &egui::ColorImage) -> Option<Frame> {
 fn pictures(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found: Vec<PathBuf> = std::fs::read_dir(folder)?
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-            ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str())) && path.is_file()
-        })
+        .filter(|path| capture::is_named_as_picture(path) && path.is_file())
         .take(MOST)
         .collect();
     found.sort();

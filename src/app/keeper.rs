@@ -6,12 +6,10 @@ use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
-use session::{
-    AnswerRecord, ExportFormat, ModelRecord, OptionsRecord, Session, SessionId, TokenRecord,
-};
-use values::frame::{Frame, FrameId};
-use values::region::Region;
-
+use conversation::{Answer, Exchange, ModelInfo, Picture, Token};
+use session::{ExportFormat, Session, SessionId};
+use values::frame::Frame;
+use values::picture::Look;
 use worker::Worker;
 
 /// What may wait for the disk before tokens are held back in the window.
@@ -24,15 +22,17 @@ pub enum Job {
     /// A question was asked.
     Ask(Box<Asked>),
     /// The model that answers it is ready only now.
-    Model(ModelRecord),
+    Model(ModelInfo),
     /// A token of its answer came.
-    Token(TokenRecord),
+    Token(Token),
     /// Its answer ended.
-    Finish(Box<AnswerRecord>),
+    Finish(Box<Answer>),
     /// The next question begins a new conversation.
     New,
     /// Show this conversation and go on with it.
     Open(SessionId),
+    /// Read these pictures of a conversation.
+    Look(SessionId, Vec<Picture>),
     /// Give one another title.
     Rename(SessionId, String),
     /// Take one away.
@@ -49,18 +49,12 @@ pub enum Job {
     Move(PathBuf),
 }
 
-/// A question as it is kept.
+/// A question as it was put, with its pixels.
 pub struct Asked {
-    /// The picture.
-    pub frame: Frame,
-    /// The part of it.
-    pub region: Option<Region>,
-    /// The words.
-    pub question: String,
-    /// How it was asked.
-    pub options: OptionsRecord,
-    /// Which model was asked.
-    pub model: Option<ModelRecord>,
+    /// The question, without an answer.
+    pub exchange: Exchange,
+    /// Its pictures, in order.
+    pub looks: Vec<Look>,
 }
 
 /// A row of the sidebar.
@@ -87,6 +81,8 @@ pub enum News {
     Imported(SessionId),
     /// A conversation to be shown.
     Opened(Box<Opened>),
+    /// The pictures that were to be read, or why one is gone.
+    Looked(Result<Vec<Look>, String>),
     /// One was taken away.
     Deleted(SessionId, String),
     /// What was asked for is done, in words.
@@ -105,8 +101,10 @@ pub enum News {
 pub struct Opened {
     /// The conversation.
     pub session: Session,
-    /// Its pictures by their files: the frame's number, and the pixels of its thumbnail.
-    pub pictures: HashMap<String, (FrameId, egui::ColorImage)>,
+    /// Whether another window writes it.
+    pub borrowed: bool,
+    /// Its pictures, small, by their files.
+    pub pictures: HashMap<String, egui::ColorImage>,
     /// The last of them, with its pixels for the screen.
     pub shown: Option<(Frame, egui::ColorImage)>,
 }

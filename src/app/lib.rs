@@ -11,6 +11,7 @@
 
 mod act;
 mod answers;
+mod asking;
 pub mod desktop;
 mod files;
 mod keeper;
@@ -83,11 +84,15 @@ pub struct App {
     loading: Option<RequestId>,
     /// The conversation that is to be shown as soon as it is read.
     opening: Option<SessionId>,
-    /// The picture of the last question in the conversation.
-    last_asked: Option<Frame>,
+    /// Whether the conversation that is shown is another window's: a question begins a new one.
+    borrowed: bool,
+    /// Pictures of the conversation.
+    album: asking::Album,
+    /// The question to be put again once its pictures are read.
+    again: Option<String>,
     under_way: Vec<UnderWay>,
-    /// The answer that live mode holds, as it would be kept.
-    live_answer: Option<(answers::LiveQuestion, session::AnswerRecord)>,
+    /// What the answer that live mode holds is about.
+    live_frame: Option<Frame>,
     /// Thumbnails of conversations, which a search may hide for a while.
     thumbnails: HashMap<SessionId, egui::TextureHandle>,
     wishes: Vec<(u64, act::Waiting)>,
@@ -165,9 +170,11 @@ impl App {
             folders,
             loading: None,
             opening: None,
-            last_asked: None,
+            borrowed: false,
+            album: asking::Album::default(),
+            again: None,
             under_way: Vec::new(),
-            live_answer: None,
+            live_frame: None,
             thumbnails: HashMap::new(),
             wishes: Vec::new(),
             next_wish: 1,
@@ -208,8 +215,8 @@ impl App {
             model_store::locate(&self.folders, &settings.model).map(|model| LoadRequest {
                 model,
                 folders: self.folders.clone(),
-                weights: settings.weights.into(),
-                device: settings.device.into(),
+                weights: settings.weights,
+                device: settings.device,
             });
         let loading = match request {
             Ok(request) => self.engine.load(request).map_err(|error| error.to_string()),

@@ -7,10 +7,13 @@ use engine::{EngineError, Question, RequestId, ScoreRequest, Scores};
 use explain::{Check, Curtain, Grounder, LEAST_SUPPORT, MapNews, Told};
 use ui::maps::{Grounding, MapAction, MapKind, Typed, Wanted, card};
 use values::config::Fill;
-use values::picture::{About, Picture};
+use values::frame::FrameId;
+use values::picture::{About, Look};
+use values::region::Region;
 
 use super::App;
 use super::act::Waiting;
+use super::asking::turns;
 use super::desktop::Wish;
 
 /// Shortest time between two looks of the dual encoder at a live picture.
@@ -47,7 +50,7 @@ pub struct MapState {
     /// The folder that the thread of the maps was told of.
     dual: Option<std::path::PathBuf>,
     /// When the dual encoder was last asked to look, and at what.
-    looked: Option<(std::time::Instant, About)>,
+    looked: Option<(std::time::Instant, (FrameId, Option<Region>))>,
     looking: bool,
 }
 
@@ -81,7 +84,8 @@ impl App {
     /// Makes the maps follow what is shown, and asks for those that are wanted and not there.
     pub(super) fn follow_maps(&mut self) {
         let about = self.view.stage.shown.as_ref().filter(|shown| !shown.live);
-        let about = about.map(|shown| (shown.frame.id, self.view.stage.region));
+        let region = self.view.stage.region;
+        let about = about.map(|shown| Look { frame: shown.frame.clone(), region }.about());
         if about != self.map_state.about {
             self.map_state.about = about;
             let maps = &mut self.view.maps;
@@ -151,7 +155,7 @@ impl App {
         let changed = maps.labels.len() != words.len()
             || maps.labels.iter().zip(words).any(|((known, _), word)| known != word);
         if due || changed {
-            let picture = Picture { frame: shown.frame.clone(), region: self.view.stage.region };
+            let picture = Look { frame: shown.frame.clone(), region: self.view.stage.region };
             explainer.labels(picture, words.clone());
             state.looked = Some((std::time::Instant::now(), about));
             state.looking = true;
@@ -161,18 +165,18 @@ impl App {
     /// Takes what the thread of the maps says.
     pub(super) fn take_map(&mut self, news: MapNews) {
         let maps = &mut self.view.maps;
-        let current = self.map_state.about;
-        let wanted = |about: About| Some(about) == current;
+        let current = self.map_state.about.as_ref();
+        let wanted = |about: &About| Some(about) == current;
         match news {
-            MapNews::Attention(about, found) if wanted(about) => {
+            MapNews::Attention(about, found) if wanted(&about) => {
                 maps.encoder = found.map_or_else(Wanted::Failed, Wanted::Ready);
             }
-            MapNews::Phrase(about, text, found) if wanted(about) => {
+            MapNews::Phrase(about, text, found) if wanted(&about) => {
                 let typed =
                     found.map(|found| Typed { text, map: found.map, present: found.present });
                 maps.phrase = typed.map_or_else(Wanted::Failed, Wanted::Ready);
             }
-            MapNews::Labels(_, shares) => {
+            MapNews::Labels(shares) => {
                 self.map_state.looking = false;
                 match shares {
                     Ok(shares) => maps.labels = shares,
@@ -188,9 +192,9 @@ impl App {
     }
 
     /// The picture that is shown, as a question would be about it.
-    fn asked_about(&self) -> Option<Picture> {
+    fn asked_about(&self) -> Option<Look> {
         let shown = self.view.stage.shown.as_ref().filter(|shown| !shown.live)?;
-        Some(Picture { frame: shown.frame.clone(), region: self.view.stage.region })
+        Some(Look { frame: shown.frame.clone(), region: self.view.stage.region })
     }
 
     fn find_phrase(&mut self, phrase: &str) {
@@ -205,19 +209,18 @@ impl App {
 
     /// What was asked and answered on a card whose picture is shown.
     fn told(&self, index: usize) -> Option<Told> {
-        let card = self.view.talk.cards.get(index)?;
-        let shown = self.view.stage.shown.as_ref()?;
-        let answered = !card.is_under_way() && !card.text.trim().is_empty();
-        if !answered || card.frame != Some(shown.frame.id) {
+        let (before, card) = (self.view.talk.cards.get(..index)?, self.view.talk.cards.get(index)?);
+        let frame = &self.view.stage.shown.as_ref()?.frame;
+        let answered = !card.under_way && !card.text().trim().is_empty();
+        if !answered || !card.is_about(frame.sha256()) {
             return None;
         }
-        let frame = shown.frame.clone();
-        let turns = self.turns_before(index, &card.question, &frame, card.region);
+        let turns = turns(before, &card.exchange, std::slice::from_ref(frame)).ok()?;
         Some(Told {
             question: Question { turns, ..Question::default() },
-            picture: Picture { frame, region: card.region },
-            answer: card.text.clone(),
-            sampled: Vec::new(),
+            picture: Look { frame: frame.clone(), region: card.region() },
+            answer: card.text().to_owned(),
+            sampled: card.exchange.answer.tokens.iter().map(|token| token.id).collect(),
         })
     }
 
@@ -230,7 +233,7 @@ impl App {
     /// Why the model that is loaded has no maps, where it has none.
     fn no_maps(&self) -> Option<String> {
         let model = self.view.engine.model().filter(|model| model.image_side.is_none())?;
-        Some(EngineError::NoMaps(model.name.clone()).to_string())
+        Some(EngineError::NoMaps(model.info.name.clone()).to_string())
     }
 
     /// Begins to tie the answer of a card to the picture.
@@ -263,7 +266,10 @@ impl App {
             Some(told) => Some(told),
             // Before any answer a word can be asked for all the same.
             None => self.asked_about().map(|picture| Told {
-                question: Question::new(vec![picture.clone()], values::config::DEFAULT_QUESTION),
+                question: Question::new(
+                    std::slice::from_ref(&picture),
+                    values::config::DEFAULT_QUESTION,
+                ),
                 picture,
                 answer: String::new(),
                 sampled: Vec::new(),

@@ -1,12 +1,13 @@
 //! What the threads say, taken without waiting.
 
+use std::collections::HashMap;
+
 use capture::CameraState;
-use session::{Exchange, Finish};
+use conversation::Exchange;
 use ui::gallery::Tile;
 use ui::history::Row;
-use ui::markdown::{self, Span};
 use ui::stage::Shown;
-use ui::talk::{self, Card, CardState, Talk};
+use ui::talk::{Card, Talk};
 use ui::toast::Kind;
 use ui::{Action, Dialog, HistoryAction};
 use values::frame::{Frame, Source};
@@ -96,12 +97,7 @@ impl App {
                 self.view.stage.reading = None;
                 self.leave_live_mode();
                 self.view.stage.region = None;
-                // Opened again, it is the picture that was asked about.
-                let frame = match &self.last_asked {
-                    Some(last) if last.pixels == frame.pixels => last.clone(),
-                    _ => *frame,
-                };
-                let shown = Shown { frame, live: false, mirrored: false };
+                let shown = Shown { frame: *frame, live: false, mirrored: false };
                 self.view.stage.set(ctx, shown, image);
                 self.view.ask.focus = true;
             }
@@ -172,6 +168,13 @@ impl App {
                 self.view.toasts.add(Kind::Done, "Imported");
             }
             News::Opened(opened) => self.show_conversation(ctx, *opened),
+            News::Looked(looks) => {
+                let Some(question) = self.again.take() else { return };
+                match looks {
+                    Ok(looks) => self.put_again(ctx, question, looks),
+                    Err(reason) => self.picture_is_gone(&reason),
+                }
+            }
             News::Deleted(id, title) => {
                 self.thumbnails.remove(&id);
                 if self.view.history.open.as_ref() == Some(&id) {
@@ -205,7 +208,7 @@ impl App {
     }
 
     fn show_conversation(&mut self, ctx: &egui::Context, opened: Opened) {
-        let Opened { session, mut pictures, shown } = opened;
+        let Opened { session, borrowed, pictures, shown } = opened;
         if self.opening.as_ref() != Some(&session.id) {
             // Meanwhile something else was asked for.
             return;
@@ -217,30 +220,27 @@ impl App {
             files.forget();
         }
         self.view.stage.reading = None;
-        let mut textures = std::collections::HashMap::new();
-        let cards = session.exchanges.iter().map(|exchange| {
-            let mut card = card(exchange);
-            if let Some(record) = exchange.pictures.first() {
-                if let Some((frame, small)) = pictures.remove(&record.file) {
-                    let texture =
-                        ctx.load_texture(&record.file, small, egui::TextureOptions::LINEAR);
-                    textures.insert(record.file.clone(), (frame, texture));
-                }
-                if let Some((frame, texture)) = textures.get(&record.file) {
-                    card.frame = Some(*frame);
-                    card.thumbnail = Some(texture.clone());
-                }
-            }
+        let texture = |(file, small): (String, egui::ColorImage)| {
+            let texture = ctx.load_texture(&file, small, egui::TextureOptions::LINEAR);
+            (file, texture)
+        };
+        let textures: HashMap<_, _> = pictures.into_iter().map(texture).collect();
+        let card = |exchange: &Exchange| {
+            let mut card = Card::kept(exchange.clone());
+            let first = exchange.pictures.first();
+            card.thumbnail = first.and_then(|picture| textures.get(&picture.file)).cloned();
             card
-        });
-        let cards = cards.collect();
+        };
+        let cards = session.exchanges.iter().map(card).collect();
         self.forget_maps();
         self.view.talk = Talk { title: session.title.clone(), cards, ..Talk::default() };
         self.view.history.open = Some(session.id.clone());
         self.view.stage.clear();
         self.view.stage.opened.clear();
+        self.borrowed = borrowed;
+        self.again = None;
+        self.album.clear();
         if let Some((frame, image)) = shown {
-            self.last_asked = Some(frame.clone());
             let shown = Shown { frame, live: false, mirrored: false };
             self.view.stage.set(ctx, shown, image);
             let last = session.exchanges.last().and_then(|exchange| exchange.pictures.first());
@@ -259,39 +259,11 @@ impl App {
     /// Forgets the conversation that is shown; its files stay.
     pub(super) fn new_conversation(&mut self) {
         self.give_up();
-        self.opening = None;
-        self.last_asked = None;
+        (self.opening, self.again, self.borrowed) = (None, None, false);
+        self.album.clear();
         self.forget_maps();
         self.view.talk = Talk::default();
         self.view.history.open = None;
         self.view.ask.timings = None;
     }
-}
-
-/// A kept exchange as it is shown.
-fn card(exchange: &Exchange) -> Card {
-    let region = exchange.pictures.first().and_then(|record| record.region);
-    let mut card = Card::asked(exchange.question.clone(), None, region);
-    let answer = &exchange.answer;
-    for token in &answer.tokens {
-        card.push(&token.text, token.logprob);
-    }
-    card.finish(&answer.text, answer.tokens.len(), answer.finish);
-    if card.spans.is_empty() && !answer.tokens.is_empty() && !card.text.is_empty() {
-        let strength = markdown::strength(0.0);
-        card.spans = vec![Span { bytes: 0..card.text.len(), strength }];
-    }
-    if answer.finish == Finish::Failed {
-        let reason = answer.error.clone().unwrap_or_else(|| "The answer failed.".to_owned());
-        card.state = CardState::Failed(reason);
-    }
-    card.dropped_turns = answer.dropped_turns;
-    let first = answer.timings.prepare + answer.timings.prefill;
-    if first > 0.0 {
-        let steps = answer.tokens.len().saturating_sub(1) as f64;
-        let rate =
-            (steps > 0.0 && answer.timings.decode > 0.0).then(|| steps / answer.timings.decode);
-        card.took = Some(talk::took(first, rate));
-    }
-    card
 }

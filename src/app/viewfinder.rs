@@ -1,6 +1,7 @@
 //! The camera's frames on their way to the screen: a thread of its own makes each into what the
 //! window draws, and watches whether the scene has changed.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -11,6 +12,7 @@ use scene::{DEFAULT_THRESHOLD, Scene, SceneWatch};
 use ui::camera::CameraView;
 use values::frame::Frame;
 use values::job::Slot;
+use values::picture::thumbnail;
 
 /// Longest side of a picture on the screen, in pixels: what every graphics card takes.
 const LONGEST_SIDE: u32 = 2048;
@@ -163,17 +165,13 @@ fn run(shared: &Arc<Shared>, feed: &dyn CameraFeed, due: &Receiver<()>, wake: &i
 
 /// The pixels of a frame for the screen, made smaller where a graphics card could not hold them.
 pub fn for_screen(frame: &Frame) -> egui::ColorImage {
-    let (width, height) = (frame.width(), frame.height());
-    let longest = width.max(height);
-    if longest <= LONGEST_SIDE {
-        let size = [width as usize, height as usize];
-        return egui::ColorImage::from_rgb(size, frame.pixels.as_raw());
-    }
-    let side =
-        |side: u32| (u64::from(side) * u64::from(LONGEST_SIDE) / u64::from(longest)).max(1) as u32;
-    let (width, height) = (side(width), side(height));
-    let small = image::imageops::thumbnail(&*frame.pixels, width, height);
-    egui::ColorImage::from_rgb([width as usize, height as usize], small.as_raw())
+    let pixels = if frame.width().max(frame.height()) <= LONGEST_SIDE {
+        Cow::Borrowed(&*frame.pixels)
+    } else {
+        Cow::Owned(thumbnail(&frame.pixels, LONGEST_SIDE))
+    };
+    let size = [pixels.width() as usize, pixels.height() as usize];
+    egui::ColorImage::from_rgb(size, pixels.as_raw())
 }
 
 #[cfg(test)]

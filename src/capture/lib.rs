@@ -32,3 +32,4 @@ pub use camera::{
 pub use decode::MAX_PIXELS;
 pub use error::{CaptureError, Reason};
 pub use file::{MAX_FILE_BYTES, load, load_bytes, load_reader};
+pub use sniff::{ENDINGS, is_named_as_picture};

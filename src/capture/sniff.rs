@@ -1,5 +1,7 @@
 //! Telling by its first bytes what a file is: a picture to decode, or what it is instead.
 
+use std::path::Path;
+
 use image::ImageFormat;
 
 use super::container;
@@ -44,6 +46,17 @@ impl From<Format> for ImageFormat {
             Format::Pnm => Self::Pnm,
         }
     }
+}
+
+/// What the names of files in these formats end in, for finding pictures; a file that is named
+/// outright is read whatever its name.
+pub const ENDINGS: &[&str] =
+    &["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm"];
+
+/// Whether a file is called as a picture is.
+pub fn is_named_as_picture(path: &Path) -> bool {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
 }
 
 /// Starts of files in picture formats that are not decoded.
@@ -315,5 +328,26 @@ mod tests {
         for start in [&b"\xFF\xD8"[..], b"\x89PN", b"GIF8", b"RIFF\x10\0\0\0WE", b"MM\0"] {
             assert_eq!(recognise(start), Err(Reason::EndsEarly), "{}", start.escape_ascii());
         }
+    }
+
+    #[test]
+    fn every_format_that_is_decoded_has_an_ending_and_every_ending_one() {
+        let formats = [
+            Format::Jpeg,
+            Format::Png,
+            Format::WebP,
+            Format::Gif,
+            Format::Bmp,
+            Format::Tiff,
+            Format::Pnm,
+        ];
+        let of = |ending: &&str| {
+            let format = ImageFormat::from_extension(ending);
+            formats.into_iter().find(|known| format == Some((*known).into()))
+        };
+        let found: Vec<Format> = ENDINGS.iter().map(|ending| of(ending).unwrap()).collect();
+        assert!(formats.iter().all(|format| found.contains(format)));
+        assert!(is_named_as_picture(Path::new("a/b.JPeG")));
+        assert!(!is_named_as_picture(Path::new("jpg")) && !is_named_as_picture(Path::new("a.txt")));
     }
 }

@@ -10,7 +10,7 @@ use engine::Question;
 use explain::Told;
 use values::config::DEFAULT_QUESTION;
 use values::frame::{Frame, Source};
-use values::picture::Picture;
+use values::picture::Look;
 use values::region::{Region, RegionSpec};
 
 use super::heatmaps::Maps;
@@ -37,7 +37,7 @@ pub fn run(tools: Tools<'_>, args: &AskArgs) -> Result<(), CliError> {
     // The pictures are read while the model loads.
     let mut session = Session::start(tools, &args.answer.model)?;
     let (pictures, decode) = read(files, &args.region)?;
-    let mut request = Question::new(shown(&pictures), &*question);
+    let mut request = Question::new(&shown(&pictures), &*question);
     request.options = args.answer.options();
     request.check()?;
     let conversation = request.clone();
@@ -80,13 +80,13 @@ pub fn run(tools: Tools<'_>, args: &AskArgs) -> Result<(), CliError> {
         json_line(&mut out, &report)?;
     } else {
         text_line(&mut out, "")?;
-        let first_word = decode.as_secs_f64() + answer.timings.prepare + answer.timings.prefill;
-        let rate = answer.timings.decode_rate(&answer.usage);
+        let first_word = decode.as_secs_f64() + answer.first_word().unwrap_or_default();
+        let rate = answer.decode_rate();
         let rate = rate.map_or(String::new(), |rate| format!(" at {rate:.0} tok/s"));
         eprintln!(
             "[model ready in {:.2} s, first word after {first_word:.2} s, {} tokens{rate}]",
             model.load_time.as_secs_f64(),
-            answer.usage.answer_tokens,
+            answer.tokens.len(),
         );
     }
     if let Some(remark) = remark(&answer) {
@@ -108,7 +108,12 @@ fn split(words: &[OsString]) -> (&[OsString], Cow<'_, str>) {
 }
 
 fn is_picture(word: &OsStr) -> bool {
-    word == STDIN || camera(word).is_some() || Path::new(word).is_file()
+    // A picture that is missing is to be told, and not asked of the others.
+    let is_named = |word: &OsStr| {
+        let spaced = word.to_string_lossy().contains(char::is_whitespace);
+        !spaced && capture::is_named_as_picture(Path::new(word))
+    };
+    word == STDIN || camera(word).is_some() || Path::new(word).is_file() || is_named(word)
 }
 
 /// The camera that a word like `camera:0` names. A file of that name is `./camera:0`.
@@ -142,11 +147,9 @@ pub fn read<P: AsRef<Path>>(files: &[P], regions: &[RegionSpec]) -> Result<Pictu
 }
 
 /// The pictures as the engine takes them.
-pub fn shown(pictures: &[(Frame, Option<Region>)]) -> Vec<Picture> {
-    let picture = |(frame, region): &(Frame, Option<Region>)| Picture {
-        frame: frame.clone(),
-        region: *region,
-    };
+pub fn shown(pictures: &[(Frame, Option<Region>)]) -> Vec<Look> {
+    let picture =
+        |(frame, region): &(Frame, Option<Region>)| Look { frame: frame.clone(), region: *region };
     pictures.iter().map(picture).collect()
 }
 
@@ -167,6 +170,8 @@ mod tests {
         assert_eq!(split(&["a", "b", "What?"]), (2, "What?".to_owned()));
         assert_eq!(split(&["a", path]), (2, DEFAULT_QUESTION.to_owned()));
         assert_eq!(split(&["gone.jpg"]), (1, DEFAULT_QUESTION.to_owned()));
+        assert_eq!(split(&["a", "gone.JPG"]), (2, DEFAULT_QUESTION.to_owned()));
+        assert_eq!(split(&["a", "Is it cat.jpg"]), (1, "Is it cat.jpg".to_owned()));
         assert_eq!(split(&["a", "-"]), (2, DEFAULT_QUESTION.to_owned()));
         assert_eq!(split(&["a", "camera:1"]), (2, DEFAULT_QUESTION.to_owned()));
         assert_eq!(split(&["camera:0", "camera: what?"]), (1, "camera: what?".to_owned()));

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, stdout};
 use std::path::{Path, PathBuf};
 
-use engine::{EngineError, ModelInfo, Question};
+use engine::{EngineError, LoadedModel, Question};
 use serde::{Deserialize, Serialize};
 use values::region::RegionSpec;
 
@@ -86,7 +86,7 @@ pub fn run(tools: Tools<'_>, file: &Path, args: &AnswerArgs) -> Result<(), CliEr
 
 fn answer(
     session: &mut Session,
-    model: &ModelInfo,
+    model: &LoadedModel,
     folder: &Path,
     args: &AnswerArgs,
     number: usize,
@@ -119,7 +119,7 @@ fn answer(
         .transpose()
         .map_err(|error| CliError::Region(error.to_string()))?;
     let (pictures, decode) = ask::read(&files, region.as_slice())?;
-    let mut question = Question::new(ask::shown(&pictures), line.question.as_str());
+    let mut question = Question::new(&ask::shown(&pictures), line.question.as_str());
     question.options = args.options();
     let answer = session.ask(question, |_| Ok(()))?;
     let mut report = Report::new(model, &pictures, &line.question, &answer, decode);

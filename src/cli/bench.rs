@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader, stdout};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use engine::{Answer, Question, Weights};
+use conversation::Answer;
+use engine::Question;
 use explain::Told;
 use serde::Serialize;
 use values::config::DEFAULT_QUESTION;
@@ -48,8 +49,8 @@ impl Spread {
 #[derive(Serialize)]
 struct Figures {
     model: String,
-    weights: &'static str,
-    device: &'static str,
+    weights: String,
+    device: String,
     cores: usize,
     /// From the start of the process to a loaded model, in seconds, the weights' file in the
     /// system's memory already.
@@ -98,7 +99,7 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
     let (warm_up, _) = read(&files[..1], &[])?;
     let corner = Region::new(0.0, 0.0, 0.5, 0.5).ok();
     let warm_up: Vec<_> = warm_up.into_iter().map(|(frame, _)| (frame, corner)).collect();
-    session.ask(Question::new(shown(&warm_up), DEFAULT_QUESTION), |_| Ok(()))?;
+    session.ask(Question::new(&shown(&warm_up), DEFAULT_QUESTION), |_| Ok(()))?;
 
     // Models of other kinds have no maps to measure.
     let vision = (tools.encoders.vision)(&model.folder).ok();
@@ -111,7 +112,7 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
         let shutter = Instant::now();
         let (pictures, decoded) = read(std::slice::from_ref(file), &[])?;
         let mut first = None;
-        let answer = session.ask(Question::new(shown(&pictures), DEFAULT_QUESTION), |_| {
+        let answer = session.ask(Question::new(&shown(&pictures), DEFAULT_QUESTION), |_| {
             first.get_or_insert_with(|| shutter.elapsed());
             Ok(())
         })?;
@@ -121,7 +122,7 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
         decode_picture.push(decoded.as_secs_f64());
         prepare.push(answer.timings.prepare);
         prefill.push(answer.timings.prefill);
-        prefill_rate.push(answer.usage.prompt_tokens as f64 / answer.timings.prefill);
+        prefill_rate.push(answer.prompt_tokens as f64 / answer.timings.prefill);
         let told = told(&pictures, &answer);
         if let (Some(first), Some(told), Some(vision)) = (first, told, &vision) {
             let started = Instant::now();
@@ -138,8 +139,8 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
                 grounding.push(started.elapsed().as_secs_f64());
             }
         }
-        let answer = session.ask(Question::new(shown(&pictures), DESCRIBE), |_| Ok(()))?;
-        decode_rate.extend(answer.timings.decode_rate(&answer.usage));
+        let answer = session.ask(Question::new(&shown(&pictures), DESCRIBE), |_| Ok(()))?;
+        decode_rate.extend(answer.decode_rate());
     }
     let peak_memory = peak_memory();
     drop(session);
@@ -149,9 +150,9 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
         columns;
     let [attention, attention_share, reading, reading_share, grounding] = maps;
     let figures = Figures {
-        model: format!("{} {}", model.name, model.revision),
-        weights: model.weights.name(),
-        device: model.device,
+        model: format!("{} {}", model.info.name, model.info.revision),
+        weights: model.info.weights,
+        device: model.info.device,
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         start: Spread::of(starts),
         shutter_to_first_word: Spread::of(first_word),
@@ -174,7 +175,7 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
 fn told(pictures: &[(Frame, Option<Region>)], answer: &Answer) -> Option<Told> {
     let picture = shown(pictures).pop()?;
     (!answer.text.is_empty()).then(|| Told {
-        question: Question::new(vec![picture.clone()], DEFAULT_QUESTION),
+        question: Question::new(std::slice::from_ref(&picture), DEFAULT_QUESTION),
         picture,
         answer: answer.text.clone(),
         sampled: answer.tokens.iter().map(|token| token.id).collect(),
@@ -218,7 +219,7 @@ fn table(figures: &Figures) -> Result<(), CliError> {
 fn cold_start(args: &BenchArgs) -> Result<f64, CliError> {
     let failed = |reason: String| CliError::File { file: "a cold start".into(), reason };
     let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
-    let weights: Weights = args.model.weights.into();
+    let weights = args.model.weights;
     let started = Instant::now();
     let mut child = Command::new(program)
         .args(["bench", "--only-start", "--model", &args.model.model, "--weights", weights.name()])

@@ -70,12 +70,15 @@ pub fn run(tools: Tools<'_>, args: &DemoArgs) -> Result<(), CliError> {
     let mut session = Session::start(tools, &args.model)?;
     let model = session.ready()?;
     let mut out = stdout().lock();
-    text_line(&mut out, &format!("{} on {}: {DEFAULT_QUESTION}", model.name, model.device))?;
+    text_line(
+        &mut out,
+        &format!("{} on {}: {DEFAULT_QUESTION}", model.info.name, model.info.device),
+    )?;
     let mut named = 0;
     for sample in &samples {
         let file = folders.samples.join(&sample.file);
         let (pictures, _) = read(&[file], &[])?;
-        let answer = session.ask(Question::new(shown(&pictures), DEFAULT_QUESTION), |_| Ok(()))?;
+        let answer = session.ask(Question::new(&shown(&pictures), DEFAULT_QUESTION), |_| Ok(()))?;
         let right = is_named(&answer.text, &sample.names);
         named += usize::from(right);
         let mark = if right { "named" } else { "-" };

@@ -1,9 +1,9 @@
 //! Draws a picture with its question and answer below it.
 
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
-use engine::Token;
-use image::imageops::{self, FilterType};
-use image::{Rgb, RgbImage};
+use conversation::Token;
+use image::{Rgb, RgbImage, imageops};
+use values::picture::{Filter, resize};
 
 /// Width of the drawing in pixels.
 const WIDTH: u32 = 640;
@@ -42,12 +42,8 @@ pub fn draw(picture: &RgbImage, question: &str, tokens: &[Token]) -> Option<RgbI
 
     let (width, height) = (picture.width() as f32, picture.height() as f32);
     let scale = (WIDTH as f32 / width).min(TALLEST as f32 / height);
-    let shown = imageops::resize(
-        picture,
-        ((width * scale).round() as u32).max(1),
-        ((height * scale).round() as u32).max(1),
-        FilterType::Lanczos3,
-    );
+    let side = |side: f32| ((side * scale).round() as u32).max(1);
+    let shown = resize(picture, side(width), side(height), Filter::Lanczos);
     let line_height = |size: f32| (size * 1.35).round() as u32;
     let text_height = asked.len() as u32 * line_height(QUESTION_SIZE)
         + SPACE / 2

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use encoder::{EncoderMaps, Encoders};
-use engine::ModelInfo;
+use engine::LoadedModel;
 use explain::{Grounder, Told};
 use grounding::{Phrase, WordMap};
 use image::{Rgb, RgbImage};
@@ -99,7 +99,7 @@ impl Maps {
     pub fn of(
         session: &mut Session,
         encoders: Encoders,
-        model: &ModelInfo,
+        model: &LoadedModel,
         told: Told,
     ) -> Result<Self, CliError> {
         let vision = (encoders.vision)(&model.folder)?;

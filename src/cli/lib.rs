@@ -23,11 +23,13 @@ use std::process::ExitCode;
 use ::eval::EvalError;
 use ::session::SessionError;
 use capture::{CameraError, CaptureError};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use conversation::Options;
 use encoder::{EncoderError, Encoders};
-use engine::{AnswerOptions, Backend, EngineError, Weights};
-use model_store::{DEFAULT_MODEL, ModelError};
-use values::config::{ConfigError, Folders};
+use engine::{Backend, EngineError};
+use model_store::ModelError;
+use values::config::{ConfigError, DEFAULT_MODEL, Folders, Precision};
 use values::region::{RegionError, RegionSpec};
 
 #[derive(Parser)]
@@ -109,7 +111,7 @@ struct AskArgs {
 #[derive(Args)]
 struct AnswerArgs {
     /// Longest answer, in tokens.
-    #[arg(long, default_value_t = AnswerOptions::default().max_tokens)]
+    #[arg(long, default_value_t = Options::default().max_tokens)]
     max_tokens: usize,
     /// 0 takes the likeliest words; above it they are drawn by chance.
     #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
@@ -127,7 +129,7 @@ struct ModelArgs {
     #[arg(long, default_value = DEFAULT_MODEL)]
     model: String,
     /// Precision of the language model's matrices.
-    #[arg(long, value_enum, default_value_t = Precision::Q8_0)]
+    #[arg(long, value_parser = precision(), default_value = Precision::default().name())]
     weights: Precision,
 }
 
@@ -143,7 +145,7 @@ struct ReplayArgs {
     #[arg(long)]
     model: Option<String>,
     /// Precision of the language model's matrices. Without it: as it was asked.
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = precision())]
     weights: Option<Precision>,
     /// Print one JSON object: what became of each question, and where answers part.
     #[arg(long)]
@@ -174,28 +176,21 @@ struct DemoArgs {
     out: PathBuf,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Precision {
-    /// 8-bit blocks: small and fast.
-    #[value(name = "q8_0")]
-    Q8_0,
-    /// 32-bit floating point: the reference.
-    F32,
-}
-
-impl From<Precision> for Weights {
-    fn from(precision: Precision) -> Self {
-        match precision {
-            Precision::Q8_0 => Self::Q8_0,
-            Precision::F32 => Self::F32,
-        }
-    }
+/// What `--weights` takes.
+fn precision() -> impl TypedValueParser<Value = Precision> {
+    let value = |precision: Precision, help| PossibleValue::new(precision.name()).help(help);
+    let values = [
+        value(Precision::Q8_0, "8-bit blocks: small and fast"),
+        value(Precision::F32, "32-bit floating point: the reference"),
+    ];
+    PossibleValuesParser::new(values)
+        .try_map(|name| Precision::named(&name).ok_or("there is no such precision"))
 }
 
 impl AnswerArgs {
-    fn options(&self) -> AnswerOptions {
+    fn options(&self) -> Options {
         let Self { max_tokens, temperature, seed, .. } = *self;
-        AnswerOptions { max_tokens, temperature, seed }
+        Options { max_tokens, temperature, seed }
     }
 }
 
@@ -255,7 +250,9 @@ impl CliError {
     fn exit_code(&self) -> u8 {
         match self {
             Self::OutputClosed => 0,
-            Self::Engine(EngineError::EmptyQuestion | EngineError::BadOption(_))
+            Self::Engine(
+                EngineError::EmptyQuestion | EngineError::NoPicture | EngineError::BadOption(_),
+            )
             | Self::Region(_)
             | Self::Usage(_) => 2,
             Self::Config(_)

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::time::Duration;
 
-use engine::{Answer, Finish, ModelInfo};
+use conversation::{Answer, Finish, ModelInfo, Timings, Token};
+use engine::LoadedModel;
 use serde::Serialize;
 use values::frame::Frame;
 use values::region::Region;
@@ -20,8 +21,11 @@ pub struct Report<'a> {
     pub model: ModelReport<'a>,
     pub pictures: Vec<PictureReport>,
     pub question: &'a str,
-    #[serde(flatten)]
-    pub answer: &'a Answer,
+    pub text: &'a str,
+    tokens: &'a [Token],
+    finish: Finish,
+    usage: Usage,
+    timings: Timings,
     /// Seconds to read and decode the pictures.
     pub decode_pictures: f64,
     /// Tokens a second after the first.
@@ -33,12 +37,20 @@ pub struct Report<'a> {
 
 #[derive(Serialize)]
 pub struct ModelReport<'a> {
-    name: &'a str,
-    revision: &'a str,
-    weights: &'static str,
-    device: &'a str,
+    #[serde(flatten)]
+    info: &'a ModelInfo,
     /// Seconds from the start of loading until it was ready.
     load: f64,
+}
+
+/// Tokens counted.
+#[derive(Serialize)]
+struct Usage {
+    /// Of the prompt, pictures included; 0 where it was stopped before they were read.
+    prompt_tokens: usize,
+    answer_tokens: usize,
+    /// Earlier turns left out because the model could not have held them.
+    dropped_turns: usize,
 }
 
 #[derive(Serialize)]
@@ -52,7 +64,7 @@ pub struct PictureReport {
 
 impl<'a> Report<'a> {
     pub fn new(
-        model: &'a ModelInfo,
+        model: &'a LoadedModel,
         pictures: &[(Frame, Option<Region>)],
         question: &'a str,
         answer: &'a Answer,
@@ -66,18 +78,20 @@ impl<'a> Report<'a> {
         };
         Self {
             line: None,
-            model: ModelReport {
-                name: &model.name,
-                revision: &model.revision,
-                weights: model.weights.name(),
-                device: model.device,
-                load: model.load_time.as_secs_f64(),
-            },
+            model: ModelReport { info: &model.info, load: model.load_time.as_secs_f64() },
             pictures: pictures.iter().map(picture).collect(),
             question,
-            answer,
+            text: &answer.text,
+            tokens: &answer.tokens,
+            finish: answer.finish,
+            usage: Usage {
+                prompt_tokens: answer.prompt_tokens,
+                answer_tokens: answer.tokens.len(),
+                dropped_turns: answer.dropped_turns,
+            },
+            timings: answer.timings,
             decode_pictures: decode_pictures.as_secs_f64(),
-            tokens_per_second: answer.timings.decode_rate(&answer.usage),
+            tokens_per_second: answer.decode_rate(),
             maps: None,
         }
     }
@@ -99,9 +113,9 @@ pub fn remark(answer: &Answer) -> Option<String> {
     let why = match answer.finish {
         Finish::Length => Some("the answer reached its longest length (--max-tokens)".to_owned()),
         Finish::Repetition => Some("the answer began to repeat itself and was cut off".to_owned()),
-        Finish::End | Finish::Stopped => None,
+        _ => None,
     };
-    let dropped = match answer.usage.dropped_turns {
+    let dropped = match answer.dropped_turns {
         0 => None,
         turns => Some(format!("{turns} earlier turns were left out: the model holds no more")),
     };

@@ -7,20 +7,16 @@ use std::collections::HashMap;
 use std::io::stdout;
 use std::path::{Component, Path};
 
-use engine::{Answer, AnswerOptions, EngineError, ModelInfo, Question, Role, Turn};
-use model_store::DEFAULT_MODEL;
+use conversation::{Answer, Exchange, Finish, ModelInfo, Options, Picture, Token, turns_for};
+use engine::{EngineError, Question};
 use serde::Serialize;
-use session::{
-    AnswerRecord, Bundle, Exchange, Finish, ModelRecord, PictureRecord, Session, SessionError,
-    SessionId, Store, TokenRecord, transcript,
-};
-use values::config::{Folders, Settings};
+use session::{Bundle, Session, SessionError, SessionId, Store};
+use values::config::{DEFAULT_MODEL, Folders, Precision, Settings};
 use values::frame::{Frame, one_line};
-use values::picture::Picture;
 
 use super::output::{json_line, text_line};
 use super::session::Session as Engine;
-use super::{CliError, ModelArgs, Precision, ReplayArgs, Tools};
+use super::{CliError, ModelArgs, ReplayArgs, Tools};
 
 /// The most characters of a question in a line of the report.
 const LONGEST_QUESTION: usize = 60;
@@ -34,7 +30,7 @@ enum Kept {
 /// All that was found.
 #[derive(Serialize)]
 struct Report<'a> {
-    model: ModelRecord,
+    model: ModelInfo,
     /// Whether every answer that could be compared came out the same.
     same: bool,
     exchanges: &'a [Verdict],
@@ -88,7 +84,7 @@ pub fn run(tools: Tools<'_>, args: &ReplayArgs) -> Result<(), CliError> {
         .ok_or(CliError::NothingToReplay)?;
     let mut engine = Engine::start(tools, &model_args(tools.folders, args, first.model.as_ref()))?;
     let model = engine.ready()?;
-    let here = record(&model);
+    let here = model.info;
 
     let mut frames = HashMap::new();
     let mut verdicts = Vec::with_capacity(exchanges.len());
@@ -156,7 +152,7 @@ impl Kept {
         }
     }
 
-    fn frame(&mut self, record: &PictureRecord) -> Result<Frame, SessionError> {
+    fn frame(&mut self, record: &Picture) -> Result<Frame, SessionError> {
         match self {
             Self::Bundle(bundle) => bundle.frame(record),
             Self::History(store, session) => store.picture(&session.id, record),
@@ -167,7 +163,7 @@ impl Kept {
 /// The model that the command line names, else the one that was asked, where it is shipped.
 ///
 /// A name from a bundle is outside data and never taken for a folder.
-fn model_args(folders: &Folders, args: &ReplayArgs, asked: Option<&ModelRecord>) -> ModelArgs {
+fn model_args(folders: &Folders, args: &ReplayArgs, asked: Option<&ModelInfo>) -> ModelArgs {
     let shipped = |name: &&str| {
         let mut components = Path::new(name).components();
         let plain =
@@ -176,25 +172,13 @@ fn model_args(folders: &Folders, args: &ReplayArgs, asked: Option<&ModelRecord>)
     };
     let recorded = asked.map(|model| model.name.as_str()).filter(shipped);
     let model = args.model.as_deref().or(recorded).unwrap_or(DEFAULT_MODEL).to_owned();
-    let recorded = asked.map(|model| model.weights.as_str());
-    let weights = args.weights.unwrap_or(match recorded {
-        Some("f32") => Precision::F32,
-        _ => Precision::Q8_0,
-    });
+    let recorded = asked.and_then(|model| Precision::named(&model.weights));
+    let weights = args.weights.or(recorded).unwrap_or_default();
     ModelArgs { model, weights }
 }
 
-fn record(model: &ModelInfo) -> ModelRecord {
-    ModelRecord {
-        name: model.name.clone(),
-        revision: model.revision.clone(),
-        weights: model.weights.name().to_owned(),
-        device: model.device.to_owned(),
-    }
-}
-
 /// Why there is nothing to compare a new answer with, or nothing.
-fn why_skipped(answer: &AnswerRecord) -> Option<&'static str> {
+fn why_skipped(answer: &Answer) -> Option<&'static str> {
     match answer.finish {
         Finish::Pending => Some("its answer was still coming"),
         Finish::Failed => Some("it was not answered"),
@@ -206,15 +190,15 @@ fn why_skipped(answer: &AnswerRecord) -> Option<&'static str> {
 }
 
 /// Whether more would have come, had nobody and nothing ended the answer.
-fn is_a_beginning(answer: &AnswerRecord) -> bool {
+fn is_a_beginning(answer: &Answer) -> bool {
     matches!(answer.finish, Finish::Stopped | Finish::Interrupted)
 }
 
 /// What makes another answer no surprise.
-fn remarks(exchange: &Exchange, here: &ModelRecord) -> Vec<String> {
+fn remarks(exchange: &Exchange, here: &ModelInfo) -> Vec<String> {
     let mut remarks = Vec::new();
-    let words = |model: &ModelRecord| {
-        let ModelRecord { name, revision, weights, device } = model;
+    let words = |model: &ModelInfo| {
+        let ModelInfo { name, revision, weights, device } = model;
         format!("{name} revision {revision} ({weights}, {device})")
     };
     match &exchange.model {
@@ -238,25 +222,15 @@ fn remarks(exchange: &Exchange, here: &ModelRecord) -> Vec<String> {
 fn question(
     earlier: &[Exchange],
     current: &Exchange,
-    mut frame: impl FnMut(&PictureRecord) -> Result<Frame, SessionError>,
+    frame: impl FnMut(&Picture) -> Result<Frame, SessionError>,
 ) -> Result<Question, SessionError> {
-    let mut turns = Vec::new();
-    for turn in transcript(earlier, current) {
-        let mut pictures = Vec::with_capacity(turn.pictures.len());
-        for record in &turn.pictures {
-            pictures.push(Picture { frame: frame(record)?, region: record.region });
-        }
-        let role = if turn.user { Role::User } else { Role::Assistant };
-        turns.push(Turn { role, text: turn.text, pictures });
-    }
-    let options = current.options;
+    let turns = turns_for(earlier.iter(), current, frame)?;
     // No word beyond the ones there is something to compare with.
     let max_tokens = match &current.answer {
         answer if is_a_beginning(answer) => answer.tokens.len(),
-        _ => options.max_tokens,
+        _ => current.options.max_tokens,
     };
-    let (temperature, seed) = (options.temperature, options.seed);
-    Ok(Question { turns, options: AnswerOptions { max_tokens, temperature, seed } })
+    Ok(Question { turns, options: Options { max_tokens, ..current.options } })
 }
 
 impl Verdict {
@@ -272,19 +246,11 @@ impl Verdict {
         }
     }
 
-    fn compare(&mut self, then: &AnswerRecord, now: &Answer) {
-        let now: Vec<TokenRecord> = now
-            .tokens
-            .iter()
-            .map(|token| TokenRecord {
-                id: token.id,
-                text: token.text.clone(),
-                logprob: token.logprob,
-            })
-            .collect();
-        self.difference = first_difference(&then.tokens, &now);
+    fn compare(&mut self, then: &Answer, now: &Answer) {
+        self.difference = first_difference(&then.tokens, &now.tokens);
         self.outcome = if self.difference.is_none() { Outcome::Same } else { Outcome::Different };
-        let common = then.tokens.iter().zip(&now).take_while(|(then, now)| then.id == now.id);
+        let common =
+            then.tokens.iter().zip(&now.tokens).take_while(|(then, now)| then.id == now.id);
         let distances = common.map(|(then, now)| (then.logprob - now.logprob).abs());
         self.logprob_distance = distances.reduce(f32::max);
     }
@@ -313,30 +279,27 @@ impl Verdict {
 }
 
 /// Where two answers part, or nothing where they are the same.
-fn first_difference(then: &[TokenRecord], now: &[TokenRecord]) -> Option<Difference> {
+fn first_difference(then: &[Token], now: &[Token]) -> Option<Difference> {
     let longer = then.len().max(now.len());
     let parts = (0..longer).find(|at| then.get(*at).map(|t| t.id) != now.get(*at).map(|t| t.id))?;
-    let text = |tokens: &[TokenRecord]| tokens.get(parts).map(|token| token.text.clone());
+    let text = |tokens: &[Token]| tokens.get(parts).map(|token| token.text.clone());
     Some(Difference { token: parts + 1, then: text(then), now: text(now) })
 }
 
 #[cfg(test)]
 mod tests {
-    use engine::{Timings, Token, Usage};
+    use conversation::Role;
     use image::RgbImage;
-    use session::OptionsRecord;
     use values::frame::Source;
 
     use super::*;
 
-    fn tokens(ids: &[u32]) -> Vec<TokenRecord> {
-        ids.iter()
-            .map(|id| TokenRecord { id: *id, text: format!(" t{id}"), logprob: -0.5 })
-            .collect()
+    fn tokens(ids: &[u32]) -> Vec<Token> {
+        ids.iter().map(|id| Token { id: *id, text: format!(" t{id}"), logprob: -0.5 }).collect()
     }
 
     fn exchange(id: u32, ids: &[u32], finish: Finish) -> Exchange {
-        let picture = PictureRecord {
+        let picture = Picture {
             file: "pictures/0001.png".into(),
             name: "a.png".into(),
             width: 2,
@@ -350,9 +313,10 @@ mod tests {
             asked: 0,
             pictures: vec![picture],
             question: format!("What is {id}?"),
-            options: OptionsRecord { max_tokens: 9, temperature: 0.0, seed: 3 },
+            options: Options { max_tokens: 9, temperature: 0.0, seed: 3 },
             model: None,
-            answer: AnswerRecord { text, tokens: tokens(ids), finish, ..AnswerRecord::default() },
+            alone: false,
+            answer: Answer { text, tokens: tokens(ids), finish, ..Answer::default() },
         }
     }
 
@@ -361,9 +325,8 @@ mod tests {
         Answer {
             text: String::new(),
             tokens: ids.iter().map(token).collect(),
-            finish: engine::Finish::End,
-            usage: Usage::default(),
-            timings: Timings::default(),
+            finish: Finish::End,
+            ..Answer::default()
         }
     }
 
@@ -413,7 +376,7 @@ mod tests {
             .collect();
         let told = [
             (Role::User, "What is 1?", 1),
-            (Role::Assistant, " t1 t2", 0),
+            (Role::Assistant, "t1 t2", 0),
             (Role::User, "What is 2?", 0),
         ];
         assert_eq!((turns.as_slice(), read), (&told[..], 1));
@@ -431,7 +394,7 @@ mod tests {
 
     #[test]
     fn another_model_and_chance_are_remarked() {
-        let here = ModelRecord {
+        let here = ModelInfo {
             name: "tiny".into(),
             revision: "1".into(),
             weights: "q8_0".into(),
@@ -440,7 +403,7 @@ mod tests {
         let mut exchange = exchange(1, &[1], Finish::End);
         exchange.model = Some(here.clone());
         assert_eq!(remarks(&exchange, &here), [""; 0]);
-        exchange.model = Some(ModelRecord { revision: "2".into(), ..here.clone() });
+        exchange.model = Some(ModelInfo { revision: "2".into(), ..here.clone() });
         exchange.options.temperature = 0.7;
         let [model, chance] = &remarks(&exchange, &here)[..] else { panic!() };
         assert_eq!(
@@ -464,7 +427,7 @@ mod tests {
                 weights: None,
                 json: false,
             };
-            let asked = ModelRecord {
+            let asked = ModelInfo {
                 name: name.into(),
                 revision: "1".into(),
                 weights: "f32".into(),

@@ -4,11 +4,13 @@ use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use conversation::{Answer, Token};
 use engine::{
-    Answer, DeviceChoice, Engine, EngineError, EngineEvent, LoadProgress, LoadRequest, ModelInfo,
-    Question, ScoreRequest, Scores, Token,
+    Engine, EngineError, EngineEvent, LoadProgress, LoadRequest, LoadedModel, Question,
+    ScoreRequest, Scores,
 };
 use model_store::Step;
+use values::config::Device;
 
 use super::{CliError, ModelArgs, Tools};
 
@@ -30,7 +32,7 @@ fn interrupted() {
 pub struct Session {
     engine: Engine,
     /// The model, once it is ready.
-    pub model: Option<ModelInfo>,
+    pub model: Option<LoadedModel>,
 }
 
 impl Session {
@@ -42,14 +44,14 @@ impl Session {
         engine.load(LoadRequest {
             model: model_store::locate(folders, &args.model)?,
             folders: folders.clone(),
-            weights: args.weights.into(),
-            device: DeviceChoice::Auto,
+            weights: args.weights,
+            device: Device::Auto,
         })?;
         Ok(Self { engine, model: None })
     }
 
     /// Waits until the model is ready.
-    pub fn ready(&mut self) -> Result<ModelInfo, CliError> {
+    pub fn ready(&mut self) -> Result<LoadedModel, CliError> {
         let mut progress = ProgressLine::default();
         loop {
             if let Some(model) = &self.model {

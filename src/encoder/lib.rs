@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use values::heatmap::Heatmap;
-use values::picture::Picture;
+use values::picture::Look;
 
 /// Why an encoder could not be opened or run, in one line that says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +32,7 @@ pub trait VisionEncoder: Send {
     ///
     /// # Errors
     /// A picture of another size than it takes, or more patches than memory is allowed for.
-    fn attention(&self, picture: &Picture) -> Result<EncoderMaps, EncoderError>;
+    fn attention(&self, picture: &Look) -> Result<EncoderMaps, EncoderError>;
 }
 
 /// A model that compares pictures with phrases. It looks at a picture once, whatever it is then
@@ -48,7 +48,7 @@ pub trait DualEncoder: Send {
     ///
     /// # Errors
     /// An empty phrase, or a picture without pixels.
-    fn find(&mut self, picture: &Picture, phrase: &str) -> Result<Found, EncoderError>;
+    fn find(&mut self, picture: &Look, phrase: &str) -> Result<Found, EncoderError>;
 
     /// Each of `words` with its share of `picture`, in the order given.
     ///
@@ -56,7 +56,7 @@ pub trait DualEncoder: Send {
     /// An empty word, or a picture without pixels.
     fn shares(
         &mut self,
-        picture: &Picture,
+        picture: &Look,
         words: &[String],
     ) -> Result<Vec<(String, f32)>, EncoderError>;
 }

@@ -1,8 +1,9 @@
 //! What the engine can be told.
 
+use conversation::{Exchange, Options, Picture, Role, Turn, turns_for};
 use model_store::ModelFolder;
 use values::config::{Device, Folders, Precision};
-use values::picture::Picture;
+use values::picture::Look;
 
 use super::error::EngineError;
 
@@ -37,58 +38,9 @@ pub struct LoadRequest {
     /// Where unpacked weights are kept.
     pub folders: Folders,
     /// Precision of the language model's matrices.
-    pub weights: Weights,
+    pub weights: Precision,
     /// Where to compute.
-    pub device: DeviceChoice,
-}
-
-/// Precision of the language model's matrices in memory. The encoder is always f32 on a CPU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Weights {
-    /// 8-bit blocks with one scale for 32 weights, multiplied as integers.
-    #[default]
-    Q8_0,
-    /// 32-bit floating point: four times the memory, the reference for parity.
-    F32,
-}
-
-impl Weights {
-    /// The name in settings and reports.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Q8_0 => "q8_0",
-            Self::F32 => "f32",
-        }
-    }
-}
-
-impl From<Precision> for Weights {
-    fn from(setting: Precision) -> Self {
-        match setting {
-            Precision::Q8_0 => Self::Q8_0,
-            Precision::F32 => Self::F32,
-        }
-    }
-}
-
-/// Where to compute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DeviceChoice {
-    /// The graphics processor this build was made for where one answers, else the CPU.
-    #[default]
-    Auto,
-    /// The CPU.
-    Cpu,
-}
-
-impl From<Device> for DeviceChoice {
-    fn from(setting: Device) -> Self {
-        match setting {
-            Device::Auto => Self::Auto,
-            Device::Cpu => Self::Cpu,
-        }
-    }
+    pub device: Device,
 }
 
 /// A conversation about pictures whose last turn wants an answer.
@@ -97,25 +49,36 @@ pub struct Question {
     /// The turns so far, oldest first; the last one is the user's.
     pub turns: Vec<Turn>,
     /// How to answer.
-    pub options: AnswerOptions,
+    pub options: Options,
 }
 
 impl Question {
-    /// One question about some pictures.
+    /// One question about some pictures, told as [`turns_for`] has it.
     #[must_use]
-    pub fn new(pictures: Vec<Picture>, text: impl Into<String>) -> Self {
-        let turn = Turn { role: Role::User, text: text.into(), pictures };
-        Self { turns: vec![turn], options: AnswerOptions::default() }
+    pub fn new(pictures: &[Look], text: impl Into<String>) -> Self {
+        let named = pictures.iter().map(|look| Picture::of(&look.frame, look.region)).collect();
+        let options = Options::default();
+        let exchange = Exchange::new(text, named, options, None);
+        let pixels = |picture: &Picture| {
+            let look = pictures.iter().find(|look| **look.frame.sha256() == picture.sha256);
+            look.map(|look| look.frame.clone()).ok_or(EngineError::NoPicture)
+        };
+        // Each picture is one of those it was named after.
+        let turns = turns_for([].iter(), &exchange, pixels).unwrap_or_default();
+        Self { turns, options }
     }
 
     /// Refuses what no model could answer.
     ///
     /// # Errors
-    /// [`EngineError::EmptyQuestion`] or [`EngineError::BadOption`].
+    /// [`EngineError::EmptyQuestion`], [`EngineError::NoPicture`] or [`EngineError::BadOption`].
     pub fn check(&self) -> Result<(), EngineError> {
         match self.turns.last() {
             Some(Turn { role: Role::User, text, .. }) if !text.trim().is_empty() => {}
             _ => return Err(EngineError::EmptyQuestion),
+        }
+        if self.turns.iter().all(|turn| turn.pictures.is_empty()) {
+            return Err(EngineError::NoPicture);
         }
         if self.options.max_tokens == 0 {
             return Err(EngineError::BadOption("the longest answer must be at least one token"));
@@ -139,58 +102,25 @@ pub struct ScoreRequest {
     pub sampled: Vec<u32>,
 }
 
-/// One turn of the conversation.
-#[derive(Debug, Clone)]
-pub struct Turn {
-    /// Who speaks.
-    pub role: Role,
-    /// What is said.
-    pub text: String,
-    /// What is shown with it; only a user shows pictures.
-    pub pictures: Vec<Picture>,
-}
-
-/// Who speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// The person.
-    User,
-    /// The model.
-    Assistant,
-}
-
-/// How to answer.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AnswerOptions {
-    /// Longest answer, in tokens.
-    pub max_tokens: usize,
-    /// 0 takes the likeliest token each time; above it tokens are drawn from the softmax of
-    /// logits / temperature.
-    pub temperature: f64,
-    /// Start of the random stream for a temperature above 0: the same seed, the same answer.
-    pub seed: u64,
-}
-
-impl Default for AnswerOptions {
-    fn default() -> Self {
-        Self { max_tokens: 256, temperature: 0.0, seed: 0 }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use image::RgbImage;
+    use values::frame::{Frame, Source};
+
     use super::*;
 
     #[test]
     fn nonsense_is_refused_before_the_model_sees_it() {
         let ask = |text: &str, max_tokens, temperature| {
-            let mut question = Question::new(vec![], text);
-            question.options = AnswerOptions { max_tokens, temperature, seed: 0 };
+            let frame = Frame::new(RgbImage::new(1, 1), Source::Stdin);
+            let mut question = Question::new(&[Look { frame, region: None }], text);
+            question.options = Options { max_tokens, temperature, seed: 0 };
             question.check()
         };
         assert!(ask("What?", 1, 0.0).is_ok());
         assert!(matches!(ask("  \n", 1, 0.0), Err(EngineError::EmptyQuestion)));
         assert!(matches!(Question::default().check(), Err(EngineError::EmptyQuestion)));
+        assert!(matches!(Question::new(&[], "What?").check(), Err(EngineError::NoPicture)));
         assert!(matches!(ask("What?", 0, 0.0), Err(EngineError::BadOption(_))));
         assert!(matches!(ask("What?", 1, -1.0), Err(EngineError::BadOption(_))));
         assert!(matches!(ask("What?", 1, f64::NAN), Err(EngineError::BadOption(_))));

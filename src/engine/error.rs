@@ -17,6 +17,9 @@ pub enum EngineError {
     /// Nothing to answer.
     #[error("the question is empty: type one")]
     EmptyQuestion,
+    /// Nothing to ask about.
+    #[error("the question shows no picture: show one")]
+    NoPicture,
     /// A number that makes no sense.
     #[error("{0}")]
     BadOption(&'static str),

@@ -4,11 +4,11 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use conversation::{Answer, ModelInfo, Token};
 use grounding::TokenLogits;
 use model_store::Step;
-use serde::Serialize;
 
-use super::command::{RequestId, Weights};
+use super::command::RequestId;
 use super::error::EngineError;
 
 /// Something happened to a request.
@@ -17,7 +17,7 @@ pub enum EngineEvent {
     /// A model is on its way.
     Loading(RequestId, LoadProgress),
     /// A model is loaded; questions are answered from now on.
-    Ready(RequestId, ModelInfo),
+    Ready(RequestId, LoadedModel),
     /// The next piece of an answer.
     Token(RequestId, Token),
     /// The answer is complete, or was stopped.
@@ -57,15 +57,9 @@ pub enum LoadProgress {
 
 /// A loaded model.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ModelInfo {
-    /// What the user calls it.
-    pub name: String,
-    /// Which edition.
-    pub revision: String,
-    /// Precision of its language model's matrices.
-    pub weights: Weights,
-    /// Where it computes, in words: "CPU", "CUDA".
-    pub device: &'static str,
+pub struct LoadedModel {
+    /// Which it is, as it is noted beside its answers.
+    pub info: ModelInfo,
     /// Longest prompt and answer together, in tokens.
     pub context: usize,
     /// Tokens that one picture takes, where the model has one number for it.
@@ -76,46 +70,6 @@ pub struct ModelInfo {
     pub folder: PathBuf,
     /// From the command to now.
     pub load_time: Duration,
-}
-
-/// A token of an answer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Token {
-    /// Its number in the vocabulary.
-    pub id: u32,
-    /// The text it completes; empty where a character needs further tokens.
-    pub text: String,
-    /// Natural logarithm of its probability: ln softmax of the raw logits, at temperature 1.
-    pub logprob: f32,
-}
-
-/// Why an answer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Finish {
-    /// The model ended it.
-    End,
-    /// It reached the longest length asked for, or the model's own.
-    Length,
-    /// It began to repeat itself; the repetition was cut off.
-    Repetition,
-    /// It was stopped, or another question took its place.
-    Stopped,
-}
-
-/// An answer with how it came about.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Answer {
-    /// The whole text.
-    pub text: String,
-    /// Its tokens, without the one that ends it.
-    pub tokens: Vec<Token>,
-    /// Why it ended.
-    pub finish: Finish,
-    /// What it took.
-    pub usage: Usage,
-    /// How long it took.
-    pub timings: Timings,
 }
 
 /// An answer read back.
@@ -149,38 +103,6 @@ pub fn tokens_at(pieces: &[Piece], bytes: &Range<usize>) -> Range<usize> {
     }
     let end = pieces.iter().rposition(inside).map_or(start, |last| last + 1);
     start..end
-}
-
-/// Tokens counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Usage {
-    /// Tokens of the prompt, pictures included; 0 where it was stopped before they were read.
-    pub prompt_tokens: usize,
-    /// Tokens of the answer.
-    pub answer_tokens: usize,
-    /// Earlier turns left out because the model could not have held them.
-    pub dropped_turns: usize,
-}
-
-/// Times of one answer, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
-pub struct Timings {
-    /// Cutting out and resizing the pictures, and counting the words.
-    pub prepare: f64,
-    /// Encoder, projector and the language model's pass over the prompt, to the first token.
-    pub prefill: f64,
-    /// From the first token to the last.
-    pub decode: f64,
-}
-
-impl Timings {
-    /// Tokens a second after the first one; `None` for answers too short to say.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "token counts are small")]
-    pub fn decode_rate(&self, usage: &Usage) -> Option<f64> {
-        let steps = usage.answer_tokens.saturating_sub(1) as f64;
-        (steps >= 1.0 && self.decode > 0.0).then(|| steps / self.decode)
-    }
 }
 
 #[cfg(test)]

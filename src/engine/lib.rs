@@ -23,15 +23,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-pub use command::{
-    AnswerOptions, DeviceChoice, EngineCommand, LoadRequest, Question, RequestId, Role,
-    ScoreRequest, Turn, Weights,
-};
+pub use command::{EngineCommand, LoadRequest, Question, RequestId, ScoreRequest};
 pub use error::EngineError;
-pub use event::{
-    Answer, EngineEvent, Finish, LoadProgress, ModelInfo, Piece, Scores, Timings, Token, Usage,
-    tokens_at,
-};
+pub use event::{EngineEvent, LoadProgress, LoadedModel, Piece, Scores, tokens_at};
 
 /// Commands that may wait for the worker.
 const COMMANDS: usize = 32;

@@ -4,15 +4,14 @@
 //! points into that quarter; one that ignores it does so once in four. Names that belong to none of
 //! the four say how an absent word shows.
 
-use image::RgbImage;
-use image::imageops::{self, FilterType};
+use image::{RgbImage, imageops};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use serde::Serialize;
 use values::frame::{Frame, Source};
 use values::heatmap::Heatmap;
-use values::picture::Picture;
+use values::picture::{Filter, Look, resize};
 use values::region::Region;
 
 use super::table::{Interval, Row, Tally};
@@ -50,7 +49,7 @@ pub struct Outcome {
 pub fn compose(four: &[&Named]) -> RgbImage {
     let mut whole = RgbImage::new(2 * QUARTER, 2 * QUARTER);
     for (index, named) in four.iter().take(FOUR).enumerate() {
-        let quarter = imageops::resize(&named.pixels, QUARTER, QUARTER, FilterType::Lanczos3);
+        let quarter = resize(&named.pixels, QUARTER, QUARTER, Filter::Lanczos);
         let (x, y) = (index as u32 % 2 * QUARTER, index as u32 / 2 * QUARTER);
         imageops::replace(&mut whole, &quarter, i64::from(x), i64::from(y));
     }
@@ -92,7 +91,7 @@ pub fn play(
         let mut drawn: Vec<&Named> = pictures.iter().collect();
         drawn.shuffle(&mut random);
         let frame = Frame::new(compose(&drawn), Source::Memory("four pictures".into()));
-        let picture = Picture { frame, region: None };
+        let picture = Look { frame, region: None };
         let attention = looker.vision.attention(&picture)?.rollout;
         let mut present = Vec::new();
         for (wanted, named) in drawn[..FOUR].iter().enumerate() {

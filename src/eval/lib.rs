@@ -15,7 +15,7 @@ use explain::{Curtain, Sight, Told};
 use grounding::GroundingError;
 use values::config::{DEFAULT_QUESTION, Fill};
 use values::heatmap::Heatmap;
-use values::picture::Picture;
+use values::picture::Look;
 
 pub use table::{Interval, Row};
 
@@ -74,14 +74,14 @@ pub struct WordMaps {
 
 impl Looker<'_> {
     /// "What is that?" about `picture`, answered "A ‹word›."
-    fn told(picture: &Picture, word: &str) -> Told {
-        let question = Question::new(vec![picture.clone()], DEFAULT_QUESTION.to_owned());
+    fn told(picture: &Look, word: &str) -> Told {
+        let question = Question::new(std::slice::from_ref(picture), DEFAULT_QUESTION);
         let (answer, sampled) = (String::new(), Vec::new());
         Told { question, picture: picture.clone(), answer, sampled }.with_word(word)
     }
 
     /// The maps of `word` in `picture`: eleven readings.
-    fn maps(&mut self, picture: &Picture, word: &str) -> Result<WordMaps, EvalError> {
+    fn maps(&mut self, picture: &Look, word: &str) -> Result<WordMaps, EvalError> {
         let told = Self::told(picture, word);
         let (square, shown) = told.input(self.vision.side());
         let scores = (self.read)(told.as_given())?;
@@ -102,7 +102,7 @@ impl Looker<'_> {
     ///
     /// # Errors
     /// The engine's.
-    pub fn support(&mut self, picture: &Picture, word: &str) -> Result<f32, EvalError> {
+    pub fn support(&mut self, picture: &Look, word: &str) -> Result<f32, EvalError> {
         let told = Self::told(picture, word);
         let (square, shown) = told.input(self.vision.side());
         let open = (self.read)(told.as_given())?;

@@ -6,7 +6,7 @@
 
 use encoder::DualEncoder;
 use values::heatmap::Heatmap;
-use values::picture::Picture;
+use values::picture::Look;
 
 use super::dataset::Boxed;
 use super::table::{Row, Tally};
@@ -83,7 +83,7 @@ pub fn play(
             reason: error.to_string(),
         })?;
         let target = Target::new(boxed, frame.width(), frame.height());
-        let picture = Picture { frame, region: None };
+        let picture = Look { frame, region: None };
         let area = target.area();
         chance += area;
         centre.add(target.holds(0.5, 0.5), area);

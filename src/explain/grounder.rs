@@ -140,24 +140,24 @@ mod tests {
     use grounding::TokenLogits;
     use image::{Rgb, RgbImage};
     use values::frame::{Frame, Source};
-    use values::picture::Picture;
+    use values::picture::Look;
     use values::region::Region;
 
     use super::*;
 
     /// A lemon is yellow and lies at the lower right.
-    fn picture() -> Picture {
+    fn picture() -> Look {
         let pixels = RgbImage::from_fn(64, 64, |x, y| {
             let inside = (48..60).contains(&x) && (48..60).contains(&y);
             if inside { Rgb([255, 255, 0]) } else { Rgb([0, 0, 90]) }
         });
-        Picture { frame: Frame::new(pixels, Source::Memory("lemon".into())), region: None }
+        Look { frame: Frame::new(pixels, Source::Memory("lemon".into())), region: None }
     }
 
     fn told(answer: &str) -> Told {
         let picture = picture();
         Told {
-            question: Question::new(vec![picture.clone()], "What is that?"),
+            question: Question::new(std::slice::from_ref(&picture), "What is that?"),
             picture,
             answer: answer.to_owned(),
             sampled: Vec::new(),

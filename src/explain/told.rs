@@ -7,7 +7,7 @@ use grounding::{GroundingError, TokenLogits};
 use image::RgbImage;
 use values::frame::{Frame, Source};
 use values::heatmap::Heatmap;
-use values::picture::Picture;
+use values::picture::Look;
 use values::region::Region;
 
 use super::occlusion::sum;
@@ -18,7 +18,7 @@ pub struct Told {
     /// The conversation up to the question.
     pub question: Question,
     /// What the question is about. It stands in one of the turns.
-    pub picture: Picture,
+    pub picture: Look,
     /// The answer.
     pub answer: String,
     /// Its tokens as they were sampled; empty where the model did not say it.
@@ -108,7 +108,7 @@ impl Told {
         for picture in pictures.filter(|picture| picture.frame.id == self.picture.frame.id) {
             let own = picture.region == self.picture.region;
             let shown = if own { frame.clone() } else { nothing() };
-            *picture = Picture { frame: shown, region: None };
+            *picture = Look { frame: shown, region: None };
         }
         request
     }
@@ -135,7 +135,7 @@ pub fn as_answer(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use engine::{Role, Turn};
+    use conversation::{Role, Turn};
     use image::Rgb;
 
     use super::*;
@@ -148,14 +148,11 @@ mod tests {
         };
         let (one, other) = (frame(10), frame(20));
         let region = Region::new(0.5, 0.5, 0.5, 0.5).ok();
-        let whole = Picture { frame: one.clone(), region: None };
-        let part = Picture { frame: one, region };
-        let third = Picture { frame: other.clone(), region: None };
-        let turn = |pictures: Vec<Picture>| Turn {
-            role: Role::User,
-            text: "What is that?".into(),
-            pictures,
-        };
+        let whole = Look { frame: one.clone(), region: None };
+        let part = Look { frame: one, region };
+        let third = Look { frame: other.clone(), region: None };
+        let turn =
+            |pictures: Vec<Look>| Turn { role: Role::User, text: "What is that?".into(), pictures };
         let turns = vec![turn(vec![whole.clone(), third]), turn(vec![part.clone()])];
         let question = Question { turns, ..Question::default() };
         let told = Told { question, picture: part, answer: "Grey.".into(), sampled: vec![7] };

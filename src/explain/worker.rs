@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use encoder::{DualEncoder, EncoderMaps, Encoders, Found, VisionEncoder};
 use values::job::Slot;
 use values::panics;
-use values::picture::{About, Picture};
+use values::picture::{About, Look};
 
 /// Pictures whose maps are kept.
 const KEPT: usize = 8;
@@ -25,7 +25,7 @@ pub enum MapNews {
     /// Where the dual encoder finds this phrase.
     Phrase(About, String, Result<Found, String>),
     /// Zero-shot labels, each with its share.
-    Labels(About, Result<Vec<(String, f32)>, String>),
+    Labels(Result<Vec<(String, f32)>, String>),
     /// The dual encoder that was chosen: its name.
     Dual(Result<String, String>),
 }
@@ -35,9 +35,9 @@ pub enum MapNews {
 struct Wishes {
     model: Slot<PathBuf>,
     dual: Slot<(u64, Option<PathBuf>)>,
-    attention: Slot<(u64, Picture)>,
-    phrase: Slot<(u64, Picture, String)>,
-    labels: Slot<(u64, Picture, Vec<String>)>,
+    attention: Slot<(u64, Look)>,
+    phrase: Slot<(u64, Look, String)>,
+    labels: Slot<(u64, Look, Vec<String>)>,
 }
 
 /// The thread. Dropping it ends the thread after what it is doing.
@@ -93,19 +93,19 @@ impl Explainer {
     }
 
     /// Wants the attention of the answering model's encoder on `picture`.
-    pub fn attention(&self, picture: Picture) {
+    pub fn attention(&self, picture: Look) {
         self.wishes.attention.put((self.models.get(), picture));
         self.ring();
     }
 
     /// Wants to know where the dual encoder finds `phrase`.
-    pub fn phrase(&self, picture: Picture, phrase: String) {
+    pub fn phrase(&self, picture: Look, phrase: String) {
         self.wishes.phrase.put((self.duals.get(), picture, phrase));
         self.ring();
     }
 
     /// Wants to know how the dual encoder shares `picture` out among `words`.
-    pub fn labels(&self, picture: Picture, words: Vec<String>) {
+    pub fn labels(&self, picture: Look, words: Vec<String>) {
         self.wishes.labels.put((self.duals.get(), picture, words));
         self.ring();
     }
@@ -172,7 +172,7 @@ impl Worker {
         }
         if let Some((of, picture, words)) = wishes.labels.take() {
             let found = guard(|| self.labels(&picture, &words));
-            listened &= tell(of, MapNews::Labels(picture.about(), found));
+            listened &= tell(of, MapNews::Labels(found));
         }
         listened
     }
@@ -184,7 +184,7 @@ impl Worker {
         Ok(name)
     }
 
-    fn attention(&mut self, picture: &Picture) -> Result<Arc<EncoderMaps>, String> {
+    fn attention(&mut self, picture: &Look) -> Result<Arc<EncoderMaps>, String> {
         let about = picture.about();
         if let Some((_, maps)) = self.kept.iter().find(|(kept, _)| *kept == about) {
             return Ok(Arc::clone(maps));
@@ -202,16 +202,12 @@ impl Worker {
         Ok(maps)
     }
 
-    fn phrase(&mut self, picture: &Picture, phrase: &str) -> Result<Found, String> {
+    fn phrase(&mut self, picture: &Look, phrase: &str) -> Result<Found, String> {
         let dual = self.dual.as_mut().ok_or(NO_DUAL)?;
         dual.find(picture, phrase).map_err(|error| error.to_string())
     }
 
-    fn labels(
-        &mut self,
-        picture: &Picture,
-        words: &[String],
-    ) -> Result<Vec<(String, f32)>, String> {
+    fn labels(&mut self, picture: &Look, words: &[String]) -> Result<Vec<(String, f32)>, String> {
         let dual = self.dual.as_mut().ok_or(NO_DUAL)?;
         dual.shares(picture, words).map_err(|error| error.to_string())
     }

@@ -11,14 +11,11 @@ mod validate;
 
 use std::path::{Component, Path, PathBuf};
 
-use values::config::Folders;
+use values::config::{DEFAULT_MODEL, Folders};
 use values::job::Progress;
 
 pub use manifest::{Manifest, Part, Unpacked};
 pub use validate::{Architecture, ModelFacts, Replacements, validate};
-
-/// The model that ships with the program and works at the first start.
-pub const DEFAULT_MODEL: &str = "lorgnette-tiny";
 
 /// Why a model folder cannot be used. Each message is one line that says what to do.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use values::frame::{Frame, Source};
+use conversation::{Picture, now};
+use values::frame::{Frame, without_folders};
 use values::panics;
 use zip::ZipArchive;
 
 use super::error::{SessionError, brief, show};
 use super::id::SessionId;
 use super::lock::{self, Lock};
-use super::record::{PictureRecord, Session};
+use super::record::Session;
 use super::store::{Store, picture_in};
-use super::writer::{now, write_picture};
+use super::writer::write_picture;
 use super::{disk, files, picture};
 
 /// The most entries of a zip.
@@ -94,7 +95,7 @@ impl Bundle {
     ///
     /// # Errors
     /// [`SessionError::Damaged`] where it is missing or another one, [`SessionError::TooLarge`].
-    pub fn frame(&mut self, record: &PictureRecord) -> Result<Frame, SessionError> {
+    pub fn frame(&mut self, record: &Picture) -> Result<Frame, SessionError> {
         match &mut self.content {
             Content::Folder(folder) => picture_in(folder, record),
             Content::Zip(zip) => {
@@ -102,8 +103,7 @@ impl Bundle {
                 let bytes = zip
                     .read(&record.file, picture::MAX_BYTES)?
                     .ok_or_else(|| SessionError::damaged(&name, "the picture is missing"))?;
-                let pixels = picture::decode(&name, &bytes, record)?;
-                Ok(Frame::new(pixels, Source::Memory(record.name.clone())))
+                picture::decode(&name, &bytes, record)
             }
         }
     }
@@ -195,10 +195,10 @@ pub(super) fn tidy(session: &mut Session) {
     session.title = brief_title(&session.title);
     for exchange in &mut session.exchanges {
         for picture in &mut exchange.pictures {
-            picture.name = picture::without_folders(&picture.name);
+            picture.name = without_folders(&picture.name);
         }
         if let Some(model) = &mut exchange.model {
-            model.name = brief(&picture::without_folders(&model.name));
+            model.name = brief(&without_folders(&model.name));
             for word in [&mut model.revision, &mut model.weights, &mut model.device] {
                 *word = brief(word);
             }
@@ -247,10 +247,10 @@ impl Bundle {
         session.updated = session.updated.min(now);
         session.created = session.created.min(session.updated);
         files::create_folder(&folder.join(picture::FOLDER))?;
-        let mut done: BTreeMap<String, PictureRecord> = BTreeMap::new();
+        let mut done: BTreeMap<String, Picture> = BTreeMap::new();
         for record in session.exchanges.iter().flat_map(|exchange| &exchange.pictures) {
             if let Some(first) = done.get(&record.file) {
-                let size = |record: &PictureRecord| (record.width, record.height);
+                let size = |record: &Picture| (record.width, record.height);
                 if first.sha256 != record.sha256 || size(first) != size(record) {
                     let name = self.path.join(&record.file);
                     return Err(SessionError::damaged(&name, "it is said to be two pictures"));

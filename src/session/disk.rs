@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use conversation::{Exchange, Finish};
 use serde::{Deserialize, Serialize};
 
 use super::error::{SessionError, brief, show};
 use super::id::SessionId;
 use super::journal;
 use super::lock::Lock;
-use super::record::{Exchange, Finish, Session};
+use super::record::Session;
 use super::{files, picture};
 
 /// The file in a conversation's folder and in a bundle.

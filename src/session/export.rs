@@ -8,13 +8,14 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use conversation::{Finish, Picture};
 use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::error::{SessionError, show};
 use super::id::SessionId;
-use super::record::{Finish, PictureRecord, Session};
+use super::record::Session;
 use super::store::Store;
 use super::{bundle, disk, files, markdown, picture};
 
@@ -167,14 +168,14 @@ impl Export<'_> {
     }
 
     /// The pictures, each file once.
-    fn pictures(&self) -> impl Iterator<Item = &PictureRecord> {
+    fn pictures(&self) -> impl Iterator<Item = &Picture> {
         let mut seen = BTreeSet::new();
         let all = self.session.exchanges.iter().flat_map(|exchange| &exchange.pictures);
         all.filter(move |record| seen.insert(&record.file))
     }
 
     /// The file of a picture, checked to be the one that was asked about.
-    fn picture(&self, record: &PictureRecord) -> Result<Vec<u8>, SessionError> {
+    fn picture(&self, record: &Picture) -> Result<Vec<u8>, SessionError> {
         let path = self.folder.join(&record.file);
         let bytes = files::read(&path, picture::MAX_BYTES)?
             .ok_or_else(|| SessionError::damaged(&path, "the picture is gone"))?;

@@ -9,11 +9,11 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use conversation::{Exchange, Token};
 use serde::{Deserialize, Serialize};
 
 use super::error::SessionError;
 use super::files;
-use super::record::{Exchange, TokenRecord};
 
 /// The file in a conversation's folder.
 pub const FILE: &str = "journal.jsonl";
@@ -30,7 +30,7 @@ enum Event {
     /// A question was asked; its answer is empty.
     Ask { exchange: Box<Exchange> },
     /// The token with the number `index`, from 0, of the answer to the exchange `exchange`.
-    Token { exchange: u32, index: usize, token: TokenRecord },
+    Token { exchange: u32, index: usize, token: Token },
 }
 
 /// The journal of the answer that is coming.
@@ -66,7 +66,7 @@ impl Journal {
     }
 
     /// Notes a token, to be written by [`Journal::flush`].
-    pub fn token(&mut self, exchange: u32, index: usize, token: &TokenRecord) {
+    pub fn token(&mut self, exchange: u32, index: usize, token: &Token) {
         self.note(&Event::Token { exchange, index, token: token.clone() });
     }
 

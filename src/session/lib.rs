@@ -65,6 +65,7 @@
 //! | `timings` | seconds |
 //! | `prompt_tokens` | pictures included; 0 where not known |
 //! | `dropped_turns` | earlier turns that the model could not have held |
+//! | `exchanges[].alone` | `true` where it was asked without what was said before, by live mode; else left out |
 //!
 //! A bundle, the exported form, is the same `session.json` and `pictures/`, as a folder or a zip.
 //! Nothing in it names a folder of this machine or its user.
@@ -90,7 +91,6 @@ mod picture;
 mod record;
 mod store;
 mod summary;
-mod transcript;
 #[cfg(test)]
 mod unit_tests;
 mod writer;
@@ -103,13 +103,9 @@ pub use error::SessionError;
 pub use export::ExportFormat;
 pub use id::SessionId;
 pub use picture::{MAX_PIXELS, THUMBNAIL_SIDE};
-pub use record::{
-    AnswerRecord, Exchange, Finish, ModelRecord, OptionsRecord, PictureRecord, Session,
-    TimingsRecord, TokenRecord,
-};
+pub use record::Session;
 pub use store::{DeletedAll, KEPT_IN_TRASH, Store};
 pub use summary::{Listing, Summary};
-pub use transcript::{TurnRecord, transcript};
 pub use writer::Writer;
 
 /// The folder of conversations in the data folder.

@@ -5,9 +5,10 @@ use std::fmt::Write;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
+use conversation::{Exchange, Finish, Picture};
 use values::region::Region;
 
-use super::record::{Exchange, Finish, PictureRecord, Session};
+use super::record::Session;
 
 /// The text. `folder` has the pictures, those named in `written` only.
 pub fn render(session: &Session, folder: &str, written: &BTreeSet<String>) -> String {
@@ -48,7 +49,7 @@ fn render_exchange(
 }
 
 /// The region in pixels, as people count them.
-fn part(region: Region, record: &PictureRecord) -> String {
+fn part(region: Region, record: &Picture) -> String {
     let part = region.pixels(record.width.max(1), record.height.max(1));
     format!("the {}×{} pixels from {}, {} of this picture", part.width, part.height, part.x, part.y)
 }

@@ -4,15 +4,14 @@
 use std::io::Cursor;
 use std::path::Path;
 
+use conversation::Picture;
 use image::codecs::png::{CompressionType, FilterType, PngDecoder, PngEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, Limits, RgbImage};
-use sha2::{Digest, Sha256};
-use values::frame::{Source, one_line};
+use values::frame::{Frame, Source};
 use values::panics;
 
 use super::error::SessionError;
 use super::files;
-use super::record::PictureRecord;
 
 /// The most pixels a picture may have: 100 million, as where pictures are taken in.
 pub const MAX_PIXELS: u64 = 100_000_000;
@@ -37,30 +36,6 @@ pub fn number(file: &str) -> Option<u32> {
     (file_name(number) == file).then_some(number)
 }
 
-/// The name of a picture to keep: of a file the last part of its path, of a camera no name, which
-/// is often its owner's.
-pub fn display_name(source: &Source) -> String {
-    match source {
-        Source::Camera(_) => "camera".to_owned(),
-        Source::File(_) | Source::Stdin | Source::Memory(_) => without_folders(&source.name()),
-    }
-}
-
-/// The last part of what may be a path of any system, as one line.
-pub fn without_folders(name: &str) -> String {
-    let last = name.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or("picture");
-    one_line(last)
-}
-
-/// The hash that names the pixels: see [`PictureRecord::sha256`].
-pub fn hash(pixels: &RgbImage) -> String {
-    let mut hasher = Sha256::new();
-    hasher.update(pixels.width().to_le_bytes());
-    hasher.update(pixels.height().to_le_bytes());
-    hasher.update(pixels.as_raw());
-    format!("{:x}", hasher.finalize())
-}
-
 /// Writes pixels as PNG, quickly.
 pub fn write(path: &Path, pixels: &RgbImage) -> Result<(), SessionError> {
     // Encoded first: the encoder would hide whether it was the disk that is full.
@@ -71,18 +46,9 @@ pub fn write(path: &Path, pixels: &RgbImage) -> Result<(), SessionError> {
     files::write_bytes(path, &png)
 }
 
-/// The picture in small.
-pub fn thumbnail(pixels: &RgbImage) -> RgbImage {
-    let (width, height) = pixels.dimensions();
-    let longer = f64::from(width.max(height));
-    let scale = (f64::from(THUMBNAIL_SIDE) / longer).min(1.0);
-    let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
-    image::imageops::thumbnail(pixels, side(width), side(height))
-}
-
 /// Decodes the PNG of `record` and checks that it is the picture that was kept. `name` is for
 /// messages.
-pub fn decode(name: &Path, bytes: &[u8], record: &PictureRecord) -> Result<RgbImage, SessionError> {
+pub fn decode(name: &Path, bytes: &[u8], record: &Picture) -> Result<Frame, SessionError> {
     let damaged = |reason: &str| SessionError::damaged(name, reason);
     if u64::from(record.width) * u64::from(record.height) > MAX_PIXELS {
         return Err(damaged("it has too many pixels"));
@@ -90,8 +56,9 @@ pub fn decode(name: &Path, bytes: &[u8], record: &PictureRecord) -> Result<RgbIm
     let pixels = panics::guard(|| decode_png(bytes, (record.width, record.height)))
         .unwrap_or_else(Err)
         .map_err(|reason| damaged(&reason))?;
-    if hash(&pixels) == record.sha256 {
-        Ok(pixels)
+    let frame = Frame::new(pixels, Source::Memory(record.name.clone()));
+    if **frame.sha256() == record.sha256 {
+        Ok(frame)
     } else {
         Err(damaged("its pixels are not the ones that were asked about"))
     }
@@ -113,19 +80,17 @@ fn decode_png(bytes: &[u8], size: (u32, u32)) -> Result<RgbImage, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
     use crate::unit_tests::pixels;
 
-    fn record(pixels: &RgbImage) -> PictureRecord {
-        PictureRecord {
+    fn record(pixels: &RgbImage) -> Picture {
+        Picture {
             file: file_name(1),
             name: "a.png".into(),
             width: pixels.width(),
             height: pixels.height(),
             region: None,
-            sha256: hash(pixels),
+            sha256: Frame::new(pixels.clone(), Source::Stdin).sha256().to_string(),
         }
     }
 
@@ -137,7 +102,7 @@ mod tests {
             let pixels = pixels(width, height, 3);
             write(&path, &pixels).unwrap();
             let bytes = std::fs::read(&path).unwrap();
-            assert_eq!(decode(&path, &bytes, &record(&pixels)), Ok(pixels));
+            assert_eq!(*decode(&path, &bytes, &record(&pixels)).unwrap().pixels, pixels);
         }
     }
 
@@ -150,19 +115,11 @@ mod tests {
         let bytes = std::fs::read(&path).unwrap();
         let reason = |bytes: &[u8], record| decode(&path, bytes, &record).unwrap_err().to_string();
         assert!(reason(&bytes, record(&own)).contains("not the ones"));
-        assert!(
-            reason(&bytes, PictureRecord { width: 9, ..record(&own) }).contains("another size")
-        );
-        let huge = PictureRecord { width: 20_000, height: 20_000, ..record(&own) };
+        assert!(reason(&bytes, Picture { width: 9, ..record(&own) }).contains("another size"));
+        let huge = Picture { width: 20_000, height: 20_000, ..record(&own) };
         assert!(reason(&bytes, huge).contains("too many pixels"));
         assert!(decode(&path, &bytes[..bytes.len() / 2], &record(&other)).is_err());
         assert!(decode(&path, b"GIF89a", &record(&other)).is_err());
-    }
-
-    #[test]
-    fn a_hash_tells_sizes_apart() {
-        assert_ne!(hash(&RgbImage::new(2, 3)), hash(&RgbImage::new(3, 2)));
-        assert_eq!(hash(&RgbImage::new(2, 3)).len(), 64);
     }
 
     #[test]
@@ -181,22 +138,5 @@ mod tests {
         ] {
             assert_eq!(number(file), None, "{file}");
         }
-    }
-
-    #[test]
-    fn names_tell_no_folders_and_no_owner() {
-        let file = Source::File(PathBuf::from("/home/me/cat.jpg"));
-        assert_eq!(display_name(&file), "cat.jpg");
-        assert_eq!(display_name(&Source::Memory("C:\\Users\\me\\cat.jpg".into())), "cat.jpg");
-        assert_eq!(display_name(&Source::Memory("pasted picture".into())), "pasted picture");
-        assert_eq!(display_name(&Source::Camera("Max's Phone".into())), "camera");
-        assert_eq!(display_name(&Source::Stdin), "stdin");
-    }
-
-    #[test]
-    fn a_thumbnail_keeps_the_aspect_and_is_never_larger() {
-        assert_eq!(thumbnail(&RgbImage::new(1000, 500)).dimensions(), (192, 96));
-        assert_eq!(thumbnail(&RgbImage::new(10_000, 3)).dimensions(), (192, 1));
-        assert_eq!(thumbnail(&RgbImage::new(20, 30)).dimensions(), (20, 30));
     }
 }

@@ -4,15 +4,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use values::frame::{Frame, Source};
+use conversation::{Picture, now};
+use values::frame::Frame;
 
 use super::disk::{self, Condition};
 use super::error::SessionError;
 use super::id::SessionId;
 use super::lock::{self, Lock};
-use super::record::{PictureRecord, Session};
+use super::record::Session;
 use super::summary::{Content, Listing, Summary};
-use super::writer::{Writer, now};
+use super::writer::Writer;
 use super::{THUMBNAIL, files, folder, journal, picture};
 
 /// How long a deleted conversation can be had back.
@@ -173,7 +174,7 @@ impl Store {
     ///
     /// # Errors
     /// [`SessionError::Damaged`] where the file is gone or changed.
-    pub fn picture(&self, id: &SessionId, record: &PictureRecord) -> Result<Frame, SessionError> {
+    pub fn picture(&self, id: &SessionId, record: &Picture) -> Result<Frame, SessionError> {
         picture_in(&self.folder(id), record)
     }
 
@@ -360,13 +361,12 @@ fn ids(parent: &Path) -> Result<Vec<SessionId>, SessionError> {
 }
 
 /// A picture of the conversation or bundle in `folder`.
-pub(super) fn picture_in(folder: &Path, record: &PictureRecord) -> Result<Frame, SessionError> {
+pub(super) fn picture_in(folder: &Path, record: &Picture) -> Result<Frame, SessionError> {
     let path = folder.join(&record.file);
     if picture::number(&record.file).is_none() {
         return Err(SessionError::damaged(&path, "it is no picture's name"));
     }
     let bytes = files::read(&path, picture::MAX_BYTES)?
         .ok_or_else(|| SessionError::damaged(&path, "the picture is gone"))?;
-    let pixels = picture::decode(&path, &bytes, record)?;
-    Ok(Frame::new(pixels, Source::Memory(record.name.clone())))
+    picture::decode(&path, &bytes, record)
 }

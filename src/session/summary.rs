@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use conversation::Exchange;
 use serde::Deserialize;
 
 use super::disk::Condition;
@@ -107,7 +108,7 @@ impl Content {
 
 impl From<&Session> for Content {
     fn from(session: &Session) -> Self {
-        let talk = |exchange: &super::Exchange| Talk {
+        let talk = |exchange: &Exchange| Talk {
             question: exchange.question.clone(),
             answer: Answer { text: exchange.answer.text.clone() },
             pictures: exchange.pictures.iter().map(|p| Picture { name: p.name.clone() }).collect(),

@@ -3,19 +3,18 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use conversation::{Answer, Exchange, Finish, ModelInfo, Picture, Token, now};
 use image::RgbImage;
-use values::frame::{Frame, FrameId};
+use values::frame::Frame;
 use values::region::Region;
 
 use super::error::SessionError;
 use super::id::SessionId;
 use super::journal::Journal;
 use super::lock::{self, Lock};
-use super::record::{
-    AnswerRecord, Exchange, Finish, ModelRecord, OptionsRecord, PictureRecord, Session, TokenRecord,
-};
+use super::record::Session;
 use super::{THUMBNAIL, disk, files, picture};
 
 /// Pause after a save that failed before a token tries it again.
@@ -41,8 +40,8 @@ pub struct Writer {
     behind: bool,
     /// Pictures to be written before the question about them.
     queued: Vec<(String, Arc<RgbImage>)>,
-    /// The files and hashes of frames seen before.
-    known: HashMap<FrameId, (String, String)>,
+    /// The files of pixels taken in, by their hashes.
+    known: HashMap<Arc<str>, String>,
     next_picture: u32,
     /// When a save last failed, and why.
     failed: Option<(Instant, SessionError)>,
@@ -95,67 +94,38 @@ impl Writer {
 
     /// Takes a picture in, to be written with the next question. Pixels that the conversation has
     /// already are not kept twice.
-    pub fn picture(&mut self, frame: &Frame, region: Option<Region>) -> PictureRecord {
-        let known = self.known.get(&frame.id).cloned();
-        let (file, sha256) = known.unwrap_or_else(|| {
-            let sha256 = picture::hash(&frame.pixels);
-            let file = self.file_of(&sha256).unwrap_or_else(|| self.queue(frame));
-            self.known.insert(frame.id, (file.clone(), sha256.clone()));
-            (file, sha256)
-        });
-        PictureRecord {
-            file,
-            name: picture::display_name(&frame.source),
-            width: frame.width(),
-            height: frame.height(),
-            region,
-            sha256,
-        }
+    pub fn picture(&mut self, frame: &Frame, region: Option<Region>) -> Picture {
+        let file = self.file_of(frame.sha256()).unwrap_or_else(|| self.queue(frame));
+        Picture { file, ..Picture::of(frame, region) }
     }
 
     /// The file that has these pixels already, or will have.
     fn file_of(&self, sha256: &str) -> Option<String> {
-        let asked = records(&self.session).map(|record| (&record.file, &record.sha256));
-        let seen = self.known.values().map(|(file, sha256)| (file, sha256));
-        let found = asked.chain(seen).find(|(_, known)| *known == sha256);
-        found.map(|(file, _)| file.clone())
+        let asked = records(&self.session).find(|record| record.sha256 == sha256);
+        asked.map(|record| &record.file).or_else(|| self.known.get(sha256)).cloned()
     }
 
     fn queue(&mut self, frame: &Frame) -> String {
         let file = picture::file_name(self.next_picture);
         self.next_picture += 1;
         self.queued.push((file.clone(), Arc::clone(&frame.pixels)));
+        self.known.insert(Arc::clone(frame.sha256()), file.clone());
         file
     }
 
-    /// Notes that a question was asked, and gives its number. An answer still under way ends as
-    /// interrupted.
+    /// Notes that a question was asked, about pictures that [`Writer::picture`] gave, and gives its
+    /// number. An answer still under way ends as interrupted.
     ///
     /// # Errors
     /// Whatever keeps it from being written. In memory it is asked all the same.
-    pub fn ask(
-        &mut self,
-        question: &str,
-        pictures: Vec<PictureRecord>,
-        options: OptionsRecord,
-        model: Option<ModelRecord>,
-    ) -> Result<u32, SessionError> {
+    pub fn ask(&mut self, exchange: Exchange) -> Result<u32, SessionError> {
         if let Some(exchange) = self.pending() {
             exchange.answer.interrupt();
             self.behind = true;
         }
-        let asked = now();
         let id = self.session.exchanges.last().map_or(1, |last| last.id.saturating_add(1));
-        let exchange = Exchange {
-            id,
-            asked,
-            pictures,
-            question: question.to_owned(),
-            options,
-            model,
-            answer: AnswerRecord::default(),
-        };
-        self.session.updated = self.session.updated.max(asked);
+        let exchange = Exchange { id, ..exchange };
+        self.session.updated = self.session.updated.max(exchange.asked);
         self.session.exchanges.push(exchange.clone());
         self.session.retitle();
         let saved = self.save();
@@ -169,11 +139,10 @@ impl Writer {
     /// # Errors
     /// [`SessionError::NotAsked`], or whatever keeps it from being written. In memory it came all
     /// the same.
-    pub fn token(&mut self, token: &TokenRecord) -> Result<(), SessionError> {
+    pub fn token(&mut self, token: &Token) -> Result<(), SessionError> {
         let exchange = self.pending().ok_or(SessionError::NotAsked)?;
         let (id, index) = (exchange.id, exchange.answer.tokens.len());
-        exchange.answer.text.push_str(&token.text);
-        exchange.answer.tokens.push(token.clone());
+        exchange.answer.push(token.clone());
         self.journal.token(id, index, token);
         if self.behind || self.lacks_pictures() {
             // The question itself is not written yet. On a full disk each try may cost a whole
@@ -192,19 +161,9 @@ impl Writer {
     /// # Errors
     /// [`SessionError::NotAsked`], or whatever keeps it from being written. In memory the answer has
     /// ended all the same.
-    pub fn finish(&mut self, answer: AnswerRecord) -> Result<(), SessionError> {
+    pub fn finish(&mut self, answer: Answer) -> Result<(), SessionError> {
         let exchange = self.pending().ok_or(SessionError::NotAsked)?;
-        let came = std::mem::replace(&mut exchange.answer, answer);
-        let answer = &mut exchange.answer;
-        let broke_off =
-            matches!(answer.finish, Finish::Failed | Finish::Interrupted | Finish::Pending);
-        if broke_off && answer.tokens.is_empty() && answer.text.is_empty() {
-            answer.tokens = came.tokens;
-            came.text.trim().clone_into(&mut answer.text);
-        }
-        if answer.finish == Finish::Pending {
-            answer.finish = Finish::Interrupted;
-        }
+        exchange.answer.end(answer);
         self.session.updated = self.session.updated.max(now());
         self.session.retitle();
         self.behind = true;
@@ -227,7 +186,7 @@ impl Writer {
 
     /// Notes the model that answers the question under way, where none was loaded when it was asked.
     /// Written with the end of the answer.
-    pub fn answered_by(&mut self, model: ModelRecord) {
+    pub fn answered_by(&mut self, model: ModelInfo) {
         if let Some(exchange) = self.pending() {
             exchange.model.get_or_insert(model);
         }
@@ -315,16 +274,10 @@ pub(super) fn write_picture(
     if thumbnail.exists() {
         return Ok(());
     }
-    picture::write(&thumbnail, &picture::thumbnail(pixels))
+    picture::write(&thumbnail, &values::picture::thumbnail(pixels, picture::THUMBNAIL_SIDE))
 }
 
 /// The pictures of all exchanges.
-fn records(session: &Session) -> impl Iterator<Item = &PictureRecord> {
+fn records(session: &Session) -> impl Iterator<Item = &Picture> {
     session.exchanges.iter().flat_map(|exchange| &exchange.pictures)
-}
-
-/// Milliseconds since 1970.
-pub(super) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -77,7 +77,7 @@ pub fn read(ui: &Ui, view: &mut View, actions: &mut Vec<Action>) {
             }
         }
         if let Some(last) = view.talk.cards.len().checked_sub(1) {
-            on(input, shifted, Key::C, Action::Copy(view.talk.cards[last].text.clone()));
+            on(input, shifted, Key::C, Action::Copy(view.talk.cards[last].text().to_owned()));
             on(input, command, Key::R, Action::Speak(last));
         }
         if input.consume_key(command, Key::B) {
@@ -291,7 +291,9 @@ mod tests {
         assert_eq!(escape(&view), None);
         view.stage.region = values::region::Region::new(0.1, 0.1, 0.2, 0.2).ok();
         assert_eq!(escape(&view), Some(Action::Mark(None)));
-        view.talk.cards.push(super::super::talk::Card::asked("?".into(), None, None));
+        let asked =
+            conversation::Exchange::new("?", vec![], conversation::Options::default(), None);
+        view.talk.cards.push(crate::talk::Card::asked(asked));
         assert_eq!(escape(&view), Some(Action::Stop));
         view.dialog = Some(Dialog::Keys);
         assert_eq!(escape(&view), Some(Action::CloseDialog));

@@ -39,7 +39,7 @@ impl Live {
     pub fn hold(&mut self) {
         let Some(card) = self.coming.take() else { return };
         self.news = match &self.held {
-            Some(before) => new_words(&before.text, &card.text),
+            Some(before) => new_words(before.text(), card.text()),
             None => Vec::new(),
         };
         self.held = Some(card);
@@ -100,12 +100,8 @@ fn held(ui: &mut Ui, view: &View, palette: Palette, actions: &mut Vec<Action>) {
         .enumerate()
         .map(|(id, bytes)| Mark { bytes: bytes.clone(), id, active: false })
         .collect();
-    let answer = Answer {
-        text: &card.text,
-        spans: &card.spans,
-        marks: &marks,
-        streaming: card.is_under_way(),
-    };
+    let answer =
+        Answer { text: card.text(), spans: &card.spans, marks: &marks, streaming: card.under_way };
     markdown::show(ui, &answer, &MarkdownStyle::on(ui, palette.card));
     if !marks.is_empty() {
         ui.label(
@@ -119,6 +115,8 @@ fn held(ui: &mut Ui, view: &View, palette: Palette, actions: &mut Vec<Action>) {
 
 #[cfg(test)]
 mod tests {
+    use conversation::{Exchange, Options, Token};
+
     use super::*;
 
     #[test]
@@ -135,16 +133,17 @@ mod tests {
     fn the_last_answer_is_held_until_the_next_is_complete() {
         let mut live = Live { on: true, ..Live::default() };
         let answer = |text: &str| {
-            let mut card = Card::asked("What?".into(), None, None);
-            card.push(text, -0.1);
+            let asked = Exchange::new("What?", vec![], Options::default(), None);
+            let mut card = Card::asked(asked);
+            card.push(Token { id: 1, text: text.into(), logprob: -0.1 });
             card
         };
         live.coming = Some(answer("A cat."));
         live.hold();
         assert!(live.news.is_empty());
         live.coming = Some(answer("A dog."));
-        assert_eq!(live.held.as_ref().unwrap().text, "A cat.");
+        assert_eq!(live.held.as_ref().unwrap().text(), "A cat.");
         live.hold();
-        assert_eq!((live.held.as_ref().unwrap().text.as_str(), live.news.len()), ("A dog.", 1));
+        assert_eq!((live.held.as_ref().unwrap().text(), live.news.len()), ("A dog.", 1));
     }
 }

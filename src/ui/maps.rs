@@ -9,7 +9,6 @@ use std::sync::Arc;
 use ::encoder::EncoderMaps;
 use explain::Causal;
 use grounding::{Phrase, WordMap};
-use values::frame::FrameId;
 use values::heatmap::Heatmap;
 
 use super::View;
@@ -244,12 +243,10 @@ impl Maps {
 /// The card whose answer the word map and the causal check are about: the one whose word is shown,
 /// else the last complete one, so long as it is about the picture that is shown.
 pub fn card(view: &View) -> Option<usize> {
-    let frame = shown_frame(view)?;
+    let pixels = shown_pixels(view)?;
     let cards = &view.talk.cards;
     let about = |index: &usize| {
-        let is = |card: &Card| {
-            card.frame == Some(frame) && !card.is_under_way() && !card.text.is_empty()
-        };
+        let is = |card: &Card| card.is_about(pixels) && !card.under_way && !card.text().is_empty();
         cards.get(*index).is_some_and(is)
     };
     let chosen = view.maps.word.map(|(card, _)| card).filter(about);
@@ -261,9 +258,14 @@ fn card_phrases(card: &Card) -> &[Phrase] {
     card.grounding.ready().map_or(&[], |grounding| &grounding.phrases)
 }
 
-/// The picture that is shown, where it stands still.
-fn shown_frame(view: &View) -> Option<FrameId> {
-    view.stage.shown.as_ref().filter(|shown| !shown.live).map(|shown| shown.frame.id)
+/// The hash of the picture that is shown, where it stands still.
+fn shown_pixels(view: &View) -> Option<&str> {
+    view.stage.shown.as_ref().filter(|shown| !shown.live).map(|shown| &**shown.frame.sha256())
+}
+
+/// Whether the answer of `card` is about the picture that is shown.
+fn is_shown(view: &View, card: &Card) -> bool {
+    shown_pixels(view).is_some_and(|pixels| card.is_about(pixels))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use conversation::ModelInfo;
 use egui::{
     Align, Color32, CornerRadius, Label, Layout, Margin, ProgressBar, RichText, Role, Ui,
     WidgetInfo,
@@ -9,7 +10,7 @@ use egui::{
 use egui_material_icons::icons::{
     ICON_CLOUD_OFF, ICON_EDIT_SQUARE, ICON_KEYBOARD, ICON_SETTINGS, ICON_VIEW_SIDEBAR, ICON_WARNING,
 };
-use engine::{LoadProgress, ModelInfo};
+use engine::{LoadProgress, LoadedModel};
 use model_store::Step;
 
 use super::theme::{Palette, space};
@@ -33,14 +34,14 @@ pub enum EngineState {
         progress: Option<LoadProgress>,
     },
     /// It answers.
-    Ready(ModelInfo),
+    Ready(LoadedModel),
     /// It cannot be loaded, for this reason.
     Failed(String),
 }
 
 impl EngineState {
     /// The model, once it is there.
-    pub fn model(&self) -> Option<&ModelInfo> {
+    pub fn model(&self) -> Option<&LoadedModel> {
         match self {
             Self::Ready(model) => Some(model),
             _ => None,
@@ -195,14 +196,9 @@ fn draw_pill(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
 }
 
 /// A model in one line.
-pub fn describe(model: &ModelInfo) -> String {
-    format!(
-        "{}, revision {}, {}, on the {}",
-        model.name,
-        model.revision,
-        model.weights.name(),
-        model.device
-    )
+pub fn describe(model: &LoadedModel) -> String {
+    let ModelInfo { name, revision, weights, device } = &model.info;
+    format!("{name}, revision {revision}, {weights}, on the {device}")
 }
 
 /// Draws what the last answer took and whether there is a network.

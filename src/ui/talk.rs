@@ -4,13 +4,12 @@ mod foot;
 
 use std::time::Instant;
 
+use conversation::{Exchange, Finish, Token};
 use egui::{
     CornerRadius, Frame as UiFrame, Image, Label, Layout, Margin, RichText, Role, ScrollArea,
     Sense, Stroke, StrokeKind, TextureHandle, Ui, WidgetInfo, vec2,
 };
 use egui_material_icons::icons::{ICON_VISIBILITY, ICON_WARNING};
-use session::Finish;
-use values::frame::FrameId;
 use values::region::Region;
 
 use super::announce::whole_sentences;
@@ -33,129 +32,126 @@ pub struct Talk {
     pub scroll: f32,
 }
 
-/// One exchange.
+/// One exchange with what drawing it needs.
 pub struct Card {
-    /// What was asked.
-    pub question: String,
-    /// About which picture.
-    pub frame: Option<FrameId>,
-    /// About which part of it.
-    pub region: Option<Region>,
+    /// What was asked and answered, so far.
+    pub exchange: Exchange,
     /// The picture, small.
     pub thumbnail: Option<TextureHandle>,
-    /// The answer so far.
-    pub text: String,
-    /// Its tokens: where the text of each ends in `text`, and ln p.
-    pub tokens: Vec<(usize, f32)>,
+    /// Where the text of each token ends in [`Card::text`].
+    pub ends: Vec<usize>,
     /// How much each stretch of the text is shown, by its probability.
     pub spans: Vec<Span>,
     /// Its words and phrases with their places in the picture, once they are known.
     pub grounding: Wanted<Grounding>,
-    /// How far it has come.
-    pub state: CardState,
+    /// Whether the answer is still to come or coming, here.
+    pub under_way: bool,
     /// When it was asked.
     pub asked: Instant,
     /// When the first word came.
     pub first: Option<Instant>,
     /// What it took, in words.
     pub took: Option<String>,
-    /// Earlier turns that the model could not hold.
-    pub dropped_turns: usize,
-}
-
-/// How far an exchange has come.
-#[derive(Debug, Clone, PartialEq)]
-pub enum CardState {
-    /// No word yet.
-    Looking,
-    /// The answer is coming.
-    Answering,
-    /// It is over.
-    Done(Finish),
-    /// It came to nothing, for this reason.
-    Failed(String),
 }
 
 impl Card {
     /// A question just asked.
-    pub fn asked(question: String, frame: Option<FrameId>, region: Option<Region>) -> Self {
+    pub fn asked(exchange: Exchange) -> Self {
         Self {
-            question,
-            frame,
-            region,
+            exchange,
             thumbnail: None,
-            text: String::new(),
-            tokens: Vec::new(),
+            ends: Vec::new(),
             spans: Vec::new(),
             grounding: Wanted::None,
-            state: CardState::Looking,
+            under_way: true,
             asked: Instant::now(),
             first: None,
             took: None,
-            dropped_turns: 0,
         }
+    }
+
+    /// An exchange that was kept.
+    pub fn kept(mut exchange: Exchange) -> Self {
+        let kept = std::mem::take(&mut exchange.answer);
+        let finish = kept.finish;
+        let mut card = Self::asked(exchange);
+        for token in &kept.tokens {
+            card.push(token.clone());
+        }
+        card.finish(kept);
+        // As it is written, even if it is still coming elsewhere.
+        card.exchange.answer.finish = finish;
+        let answer = &card.exchange.answer;
+        if card.spans.is_empty() && !answer.tokens.is_empty() && !card.text().is_empty() {
+            let strength = markdown::strength(0.0);
+            card.spans = vec![Span { bytes: 0..card.text().len(), strength }];
+        }
+        let answer = &card.exchange.answer;
+        card.took = answer.first_word().map(|first| took(first, answer.decode_rate()));
+        card
+    }
+
+    /// The answer so far. Its first word brings a space that belongs to no text before it.
+    pub fn text(&self) -> &str {
+        self.exchange.answer.text.trim_start()
+    }
+
+    /// About which part of the picture.
+    pub fn region(&self) -> Option<Region> {
+        self.exchange.pictures.first()?.region
+    }
+
+    /// Whether it is about these pixels.
+    pub fn is_about(&self, sha256: &str) -> bool {
+        self.exchange.pictures.first().is_some_and(|picture| picture.sha256 == sha256)
     }
 
     /// Takes in the next token of the answer.
-    pub fn push(&mut self, text: &str, logprob: f32) {
-        // The first word of an answer brings a space that belongs to no text before it.
-        let text = if self.text.is_empty() { text.trim_start() } else { text };
-        let start = self.text.len();
-        self.text.push_str(text);
-        self.tokens.push((self.text.len(), logprob));
-        if !text.is_empty() {
-            let strength = markdown::strength(logprob);
-            self.spans.push(Span { bytes: start..self.text.len(), strength });
+    pub fn push(&mut self, token: Token) {
+        let start = self.text().len();
+        let strength = markdown::strength(token.logprob);
+        self.exchange.answer.push(token);
+        let end = self.text().len();
+        self.ends.push(end);
+        if end > start {
+            self.spans.push(Span { bytes: start..end, strength });
         }
         self.first.get_or_insert_with(Instant::now);
-        self.state = CardState::Answering;
     }
 
     /// Takes the final answer, from which a repetition may have been cut off.
-    pub fn finish(&mut self, text: &str, tokens: usize, finish: Finish) {
-        let text = text.trim();
-        if self.text.starts_with(text) {
+    pub fn finish(&mut self, answer: conversation::Answer) {
+        let came = self.text().to_owned();
+        self.exchange.answer.end(answer);
+        let text = self.text();
+        if came.starts_with(text) {
             let kept = text.len();
-            self.text.truncate(kept);
             self.spans.retain_mut(|span| {
                 span.bytes.end = span.bytes.end.min(kept);
                 span.bytes.start < span.bytes.end
             });
-            self.tokens.truncate(tokens);
         } else {
-            text.clone_into(&mut self.text);
             self.spans.clear();
         }
-        self.state = CardState::Done(finish);
-    }
-
-    /// Whether the answer is still to come or coming.
-    pub fn is_under_way(&self) -> bool {
-        matches!(self.state, CardState::Looking | CardState::Answering)
+        self.ends.truncate(self.exchange.answer.tokens.len());
+        self.under_way = false;
     }
 
     /// What a screen reader is told of the answer.
     pub fn announcement(&self) -> String {
-        whole_sentences(&markdown::plain(&self.text), !self.is_under_way()).to_owned()
-    }
-
-    /// The geometric mean of the tokens' probabilities, 0 to 1.
-    pub fn certainty(&self) -> Option<f32> {
-        let tokens = self.tokens.len() as f32;
-        let sum: f32 = self.tokens.iter().map(|(_, logprob)| logprob).sum();
-        (tokens > 0.0).then(|| (sum / tokens).exp())
+        whole_sentences(&markdown::plain(self.text()), !self.under_way).to_owned()
     }
 }
 
 impl Talk {
     /// Whether an answer is under way.
     pub fn is_answering(&self) -> bool {
-        self.cards.iter().any(Card::is_under_way)
+        self.cards.iter().any(|card| card.under_way)
     }
 
     /// When the answer under way was asked for, and when its first word came.
     pub fn under_way(&self) -> Option<(Instant, Option<Instant>)> {
-        let card = self.cards.iter().rev().find(|card| card.is_under_way())?;
+        let card = self.cards.iter().rev().find(|card| card.under_way)?;
         Some((card.asked, card.first))
     }
 }
@@ -202,31 +198,28 @@ fn draw(
     frame.show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.spacing_mut().item_spacing.y = space::S;
-        match &card.state {
-            CardState::Looking => {
-                // Nothing that moves: without a graphics card, drawing takes from the model.
-                ui.horizontal(|ui| {
-                    ui.label(ICON_VISIBILITY.rich_text().size(18.0).color(palette.accent));
-                    ui.label(RichText::new("Looking …").color(palette.weak));
-                });
+        let answer = &card.exchange.answer;
+        if card.under_way && answer.tokens.is_empty() {
+            // Nothing that moves: without a graphics card, drawing takes from the model.
+            ui.horizontal(|ui| {
+                ui.label(ICON_VISIBILITY.rich_text().size(18.0).color(palette.accent));
+                ui.label(RichText::new("Looking …").color(palette.weak));
+            });
+        } else if answer.finish == Finish::Failed {
+            if !card.text().is_empty() {
+                self::answer(ui, card, &[], palette);
             }
-            CardState::Failed(reason) => {
-                if !card.text.is_empty() {
-                    answer(ui, card, &[], palette);
-                }
-                ui.horizontal_wrapped(|ui| {
-                    ui.label(ICON_WARNING.rich_text().size(18.0).color(palette.bad));
-                    ui.label(reason);
-                });
-            }
-            CardState::Answering | CardState::Done(_) => {
-                let marks = maps::marks(view, index);
-                pointed = answer(ui, card, &marks, palette).and_then(|response| {
-                    maps::pointed_at(&view.maps, card, index, response, actions)
-                });
-            }
+            let reason = answer.error.as_deref().unwrap_or("The answer failed.");
+            ui.horizontal_wrapped(|ui| {
+                ui.label(ICON_WARNING.rich_text().size(18.0).color(palette.bad));
+                ui.label(reason);
+            });
+        } else {
+            let marks = maps::marks(view, index);
+            pointed = self::answer(ui, card, &marks, palette)
+                .and_then(|response| maps::pointed_at(&view.maps, card, index, response, actions));
         }
-        if !card.is_under_way() {
+        if !card.under_way {
             maps::marks_legend(ui, view, index);
             remarks(ui, view, card, palette);
             foot::show(ui, view, index, actions, palette);
@@ -244,13 +237,13 @@ fn question(ui: &mut Ui, card: &Card, palette: Palette) {
             .corner_radius(CornerRadius::same(ROUND))
             .inner_margin(Margin::symmetric(12, 8));
         if let Some(texture) = &card.thumbnail {
-            thumbnail(ui, texture, card.region, palette);
+            thumbnail(ui, texture, card.region(), palette);
         }
         frame.show(ui, |ui| {
             ui.set_max_width((room - 110.0).max(120.0));
             ui.with_layout(Layout::top_down(egui::Align::Min), |ui| {
-                ui.add(Label::new(&card.question).wrap());
-                if let Some(region) = card.region {
+                ui.add(Label::new(&card.exchange.question).wrap());
+                if let Some(region) = card.region() {
                     let text = format!("About the marked part: {}", mark::describe(region, false));
                     ui.add(Label::new(RichText::new(text).size(12.5).color(palette.weak)).wrap());
                 }
@@ -282,38 +275,39 @@ fn thumbnail(ui: &mut Ui, texture: &TextureHandle, region: Option<Region>, palet
 }
 
 fn answer(ui: &mut Ui, card: &Card, marks: &[Mark], palette: Palette) -> Option<MarkdownResponse> {
-    if card.text.is_empty() {
+    if card.text().is_empty() {
         ui.label(RichText::new("The model gave no words.").color(palette.weak));
         return None;
     }
-    let streaming = card.is_under_way();
-    let answer = Answer { text: &card.text, spans: &card.spans, marks, streaming };
+    let streaming = card.under_way;
+    let answer = Answer { text: card.text(), spans: &card.spans, marks, streaming };
     Some(markdown::show(ui, &answer, &MarkdownStyle::on(ui, palette.card)))
 }
 
 /// What there is to say of an answer beside its text.
 fn remarks(ui: &mut Ui, view: &View, card: &Card, palette: Palette) {
     let mut remarks = Vec::new();
-    if let Some(certainty) = card.certainty()
+    let answer = &card.exchange.answer;
+    if let Some(certainty) = answer.certainty()
         && certainty < view.settings.unsure_below
-        && matches!(card.state, CardState::Done(_))
+        && answer.finish != Finish::Failed
     {
         remarks.push((true, "The model is not sure of this. The fainter a word, the less.".into()));
     }
-    match &card.state {
-        CardState::Done(Finish::Stopped) => remarks.push((false, "Stopped.".to_owned())),
-        CardState::Done(Finish::Interrupted) => {
+    match answer.finish {
+        Finish::Stopped => remarks.push((false, "Stopped.".to_owned())),
+        Finish::Interrupted => {
             remarks.push((false, "Lorgnette ended before the answer did.".to_owned()));
         }
-        CardState::Done(Finish::Length) => {
+        Finish::Length => {
             remarks.push((false, "Cut at the longest length that the settings allow.".to_owned()));
         }
-        CardState::Done(Finish::Repetition) => {
+        Finish::Repetition => {
             remarks.push((false, "It began to repeat itself and was cut off.".to_owned()));
         }
         _ => {}
     }
-    if card.dropped_turns > 0 {
+    if answer.dropped_turns > 0 {
         remarks
             .push((false, "Earlier questions were left out: the model holds no more.".to_owned()));
     }
@@ -352,27 +346,42 @@ pub fn small(pixels: &image::RgbImage, side: u32) -> egui::ColorImage {
 
 #[cfg(test)]
 mod tests {
+    use conversation::Options;
+
     use super::*;
 
     fn card() -> Card {
-        Card::asked("What is that?".into(), None, None)
+        Card::asked(Exchange::new("What is that?", vec![], Options::default(), None))
+    }
+
+    fn push(card: &mut Card, text: &str, logprob: f32) {
+        card.push(Token { id: 0, text: text.into(), logprob });
+    }
+
+    /// The answer that came, with this text and so many tokens, ended so.
+    fn ended(card: &Card, text: &str, tokens: usize, finish: Finish) -> conversation::Answer {
+        let mut answer = card.exchange.answer.clone();
+        answer.tokens.truncate(tokens);
+        conversation::Answer { text: text.into(), finish, ..answer }
     }
 
     #[test]
     fn an_answer_grows_token_by_token() {
         let mut card = card();
-        assert!(card.is_under_way() && card.certainty().is_none());
-        card.push(" A", -0.1);
-        card.push(" cat", -0.3);
-        card.push(".", -0.2);
-        assert_eq!(card.text, "A cat.");
+        assert!(card.under_way && card.exchange.answer.certainty().is_none());
+        push(&mut card, " A", -0.1);
+        push(&mut card, " cat", -0.3);
+        push(&mut card, ".", -0.2);
+        assert_eq!(card.text(), "A cat.");
         assert_eq!(
             card.spans.iter().map(|s| s.bytes.clone()).collect::<Vec<_>>(),
             [0..1, 1..5, 5..6]
         );
-        assert!((card.certainty().unwrap() - (-0.2_f32).exp()).abs() < 1e-6);
-        card.finish("A cat.", 3, Finish::End);
-        assert!(!card.is_under_way());
+        assert_eq!(card.ends, [1, 5, 6]);
+        let certainty = card.exchange.answer.certainty().unwrap();
+        assert!((certainty - (-0.2_f32).exp()).abs() < 1e-6);
+        card.finish(ended(&card, "A cat.", 3, Finish::End));
+        assert!(!card.under_way);
         assert_eq!(card.spans.len(), 3);
     }
 
@@ -380,13 +389,28 @@ mod tests {
     fn a_repetition_is_taken_back() {
         let mut card = card();
         for word in ["A", " cat", " cat", " cat"] {
-            card.push(word, -0.1);
+            push(&mut card, word, -0.1);
         }
-        card.finish("A cat", 2, Finish::Repetition);
-        assert_eq!((card.text.as_str(), card.tokens.len(), card.spans.len()), ("A cat", 2, 2));
+        card.finish(ended(&card, "A cat", 2, Finish::Repetition));
+        assert_eq!((card.text(), card.ends.len(), card.spans.len()), ("A cat", 2, 2));
         // An answer that is not what came keeps its text, without probabilities.
-        card.finish("A dog", 2, Finish::End);
-        assert_eq!((card.text.as_str(), card.spans.len()), ("A dog", 0));
+        card.finish(ended(&card, "A dog", 2, Finish::End));
+        assert_eq!((card.text(), card.spans.len()), ("A dog", 0));
+    }
+
+    #[test]
+    fn what_was_kept_is_shown_as_it_was() {
+        let mut card = card();
+        push(&mut card, " A", -0.1);
+        push(&mut card, " cat", -0.3);
+        let exchange = card.exchange.clone();
+        // Still coming in another window.
+        let kept = Card::kept(exchange.clone());
+        assert!(!kept.under_way && kept.exchange == exchange);
+        assert_eq!(
+            (kept.text(), kept.ends.as_slice(), kept.spans.len()),
+            ("A cat", &[1, 5][..], 2)
+        );
     }
 
     #[test]

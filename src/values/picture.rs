@@ -1,30 +1,37 @@
 //! A picture as it is asked about: a frame, and the part of it that "that" means.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use image::RgbImage;
 use image::imageops::{self, FilterType};
 
-use crate::frame::{Frame, FrameId};
-use crate::region::{PixelBox, Region};
+use crate::frame::Frame;
+use crate::region::{Region, cut};
 
 /// A frame, or the part of it that "that" means.
 #[derive(Debug, Clone)]
-pub struct Picture {
+pub struct Look {
     /// The whole frame.
     pub frame: Frame,
     /// The part to look at, or all of it.
     pub region: Option<Region>,
 }
 
-/// Which picture something is about: the frame and the part of it.
-pub type About = (FrameId, Option<Region>);
+/// What something is about: these pixels, and the part of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct About {
+    /// See [`Frame::sha256`].
+    pub sha256: Arc<str>,
+    /// The part, or all of it.
+    pub region: Option<Region>,
+}
 
-impl Picture {
-    /// By which it is told from other pictures.
+impl Look {
+    /// By which it is told from others.
     #[must_use]
     pub fn about(&self) -> About {
-        (self.frame.id, self.region)
+        About { sha256: Arc::clone(self.frame.sha256()), region: self.region }
     }
 
     /// What an encoder is shown: the marked part with its surroundings, or the whole frame.
@@ -32,11 +39,10 @@ impl Picture {
     pub fn shown(&self) -> Cow<'_, RgbImage> {
         let whole = &*self.frame.pixels;
         let Some(region) = self.region else { return Cow::Borrowed(whole) };
-        let PixelBox { x, y, width, height } = region.context(whole.width(), whole.height());
-        Cow::Owned(imageops::crop_imm(whole, x, y, width, height).to_image())
+        Cow::Owned(cut(whole, region.context(whole.width(), whole.height())))
     }
 
-    /// The part of the frame that [`Picture::shown`] covers.
+    /// The part of the frame that [`Look::shown`] covers.
     #[must_use]
     pub fn area(&self) -> Region {
         let (width, height) = self.frame.pixels.dimensions();
@@ -82,6 +88,15 @@ pub fn resize(pixels: &RgbImage, width: u32, height: u32, filter: Filter) -> Rgb
     })
 }
 
+/// The picture with its longer side at most `longest`, each pixel the mean of those in its place.
+#[must_use]
+pub fn thumbnail(pixels: &RgbImage, longest: u32) -> RgbImage {
+    let (width, height) = pixels.dimensions();
+    let scale = (f64::from(longest) / f64::from(width.max(height).max(1))).min(1.0);
+    let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
+    imageops::thumbnail(pixels, side(width), side(height))
+}
+
 fn quickly(pixels: &RgbImage, width: u32, height: u32, filter: Filter) -> Option<RgbImage> {
     use fast_image_resize::images::{Image, ImageRef};
     use fast_image_resize::pixels::U8x3;
@@ -120,7 +135,7 @@ mod tests {
         }
         let frame = Frame::new(pixels, Source::Memory("two halves".into()));
         let colour = |region: Option<Region>, x, y| {
-            let (pixels, _) = Picture { frame: frame.clone(), region }.encoder_input(224);
+            let (pixels, _) = Look { frame: frame.clone(), region }.encoder_input(224);
             assert_eq!(pixels.dimensions(), (224, 224));
             pixels.get_pixel(x, y).0
         };
@@ -128,6 +143,13 @@ mod tests {
         assert_eq!(colour(None, 210, 210), [0, 0, 255]);
         let right = Region::new(0.6, 0.2, 0.3, 0.6).unwrap();
         assert_eq!(colour(Some(right), 10, 10), [0, 0, 255]);
+    }
+
+    #[test]
+    fn a_thumbnail_keeps_the_aspect_and_is_never_larger() {
+        assert_eq!(thumbnail(&RgbImage::new(1000, 500), 192).dimensions(), (192, 96));
+        assert_eq!(thumbnail(&RgbImage::new(10_000, 3), 192).dimensions(), (192, 1));
+        assert_eq!(thumbnail(&RgbImage::new(20, 30), 192).dimensions(), (20, 30));
     }
 
     /// Pillow's results, made by `tests/reference/golden_resize.py`.

@@ -8,9 +8,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use image::RgbImage;
-use image::imageops::{self, FilterType};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::picture::{Filter, resize};
 
 /// How much of the surroundings [`Region::crop`] adds on each side, as a fraction of the region's
 /// own width or height.
@@ -202,7 +203,7 @@ impl Region {
         }
         let scale = f64::from(MIN_CROP) / f64::from(longer);
         let side = |length: u32| (f64::from(length) * scale).round() as u32;
-        imageops::resize(&crop, side(crop.width()), side(crop.height()), FilterType::Lanczos3)
+        resize(&crop, side(crop.width()), side(crop.height()), Filter::Lanczos)
     }
 }
 
@@ -331,7 +332,7 @@ fn widen(first: u32, length: u32, side: u32) -> (u32, u32) {
 }
 
 /// Copies a box out of a picture, row by row.
-fn cut(pixels: &RgbImage, at: PixelBox) -> RgbImage {
+pub(crate) fn cut(pixels: &RgbImage, at: PixelBox) -> RgbImage {
     if pixels.is_empty() {
         return RgbImage::new(0, 0);
     }

@@ -175,6 +175,7 @@ fn a_batch_answers_every_line_and_goes_on_after_a_bad_one() {
             r#"{{"image": {:?}, "question": "What is that?", "region": [350, 0, 350, 350]}}"#,
             sample("two-objects.jpg")
         ),
+        r#"{"image": [], "question": "What is that?"}"#.to_owned(),
     ];
     let file = home.path().join("questions.jsonl");
     std::fs::write(&file, lines.join("\n")).unwrap();
@@ -182,12 +183,13 @@ fn a_batch_answers_every_line_and_goes_on_after_a_bad_one() {
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let answers: Vec<Value> =
         stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(answers.len(), 4);
+    assert_eq!(answers.len(), 5);
     assert_eq!((&answers[0]["line"], &answers[0]["text"]), (&1.into(), &"A cat.".into()));
     assert!(answers[1]["error"].as_str().unwrap().contains("JSON") && answers[1]["line"] == 2);
     assert!(answers[2]["error"].as_str().unwrap().contains("gone.jpg: no such file"));
     assert!(answers[3]["text"].as_str().unwrap().to_lowercase().contains("lemon"));
     assert_eq!(answers[3]["line"], 5);
+    assert!(answers[4]["error"].as_str().unwrap().contains("shows no picture"), "{:?}", answers[4]);
 }
 
 #[test]

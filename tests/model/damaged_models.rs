@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use values::config::{DEFAULT_MODEL, Precision};
 
-use engine::{EngineError, Question, Weights};
-use model_store::{DEFAULT_MODEL, ModelError, ModelFolder};
+use engine::{EngineError, Question};
+use model_store::{ModelError, ModelFolder};
 use serde_json::{Value, json};
 
 use crate::listener::{Listener, request};
@@ -58,7 +59,7 @@ impl Copy {
     /// Loads the copy, which must fail with one line that names `place` and holds `reason`, and
     /// then asks the shipped model on the same engine.
     fn must_fail(&self, engine: &Listener, place: &str, reason: &str) {
-        let error = engine.load(self.folder(), Weights::Q8_0).unwrap_err();
+        let error = engine.load(self.folder(), Precision::Q8_0).unwrap_err();
         let message = error.to_string();
         assert!(message.contains(place) && message.contains(reason), "{message}");
         assert!(!message.contains('\n') && !message.contains("panicked"), "{message}");
@@ -70,7 +71,7 @@ impl Copy {
 }
 
 fn still_works(engine: &Listener) {
-    engine.load_default(Weights::Q8_0).unwrap();
+    engine.load_default(Precision::Q8_0).unwrap();
     assert_eq!(engine.what_is("cat.jpg"), "A cat.");
 }
 
@@ -211,7 +212,7 @@ fn a_download_that_mistral_rs_would_panic_over_is_overlaid() {
     let before = fs::read(copy.path("preprocessor_config.json")).unwrap();
     let folder = ModelFolder { name: "snapshot".into(), path: snapshot.path().to_path_buf() };
     for _ in 0..2 {
-        engine.load(folder.clone(), Weights::Q8_0).unwrap();
+        engine.load(folder.clone(), Precision::Q8_0).unwrap();
         assert_eq!(engine.what_is("cat.jpg"), "A cat.");
     }
     assert_eq!(fs::read(copy.path("preprocessor_config.json")).unwrap(), before);
@@ -240,7 +241,7 @@ fn an_end_that_only_mistral_rs_knows_ends_the_answer() {
         file["eos_token_id"] = json!(0);
         file["text_config"]["eos_token_id"] = json!(0);
     });
-    engine.load(copy.folder(), Weights::Q8_0).unwrap();
+    engine.load(copy.folder(), Precision::Q8_0).unwrap();
     assert_eq!(engine.what_is("cat.jpg"), "A cat.");
 }
 
@@ -258,8 +259,8 @@ fn panic_inside() {
     copy.edit("tokenizer_config.json", |file| {
         file["chat_template"] = json!("{% for m in messages %}hello{% endfor %}");
     });
-    engine.load(copy.folder(), Weights::Q8_0).unwrap();
-    let question = || Question::new(vec![picture(&sample("cat.jpg"))], "What is that?");
+    engine.load(copy.folder(), Precision::Q8_0).unwrap();
+    let question = || Question::new(&[picture(&sample("cat.jpg"))], "What is that?");
     for _ in 0..2 {
         let error = engine.ask(question()).unwrap_err();
         assert!(
@@ -284,7 +285,7 @@ fn a_damaged_container_is_named() {
     fs::write(&part, &whole[..whole.len() - 1]).unwrap();
     let model = ModelFolder { name: "cut".into(), path: home.path().to_path_buf() };
     // A cache of its own, or the whole copy there would serve.
-    let mut request = request(model, Weights::Q8_0);
+    let mut request = request(model, Precision::Q8_0);
     request.folders.cache = home.path().join("cache");
     let loading = engine.engine.load(request).unwrap();
     let error = engine.answer(loading).unwrap_err();

@@ -1,9 +1,11 @@
 //! The engine with the shipped model: parity with `PyTorch`, stopping, replacing, crashing.
 
-use engine::{AnswerOptions, EngineError, EngineEvent, Finish, Question, Role, Turn, Weights};
+use conversation::{Finish, Options, Role, Turn};
+use engine::{EngineError, EngineEvent, Question};
 use serde::Deserialize;
+use values::config::Precision;
 use values::frame::{Frame, Source};
-use values::picture::Picture;
+use values::picture::Look;
 use values::region::RegionSpec;
 
 use crate::listener::{Listener, request};
@@ -40,7 +42,7 @@ impl Case {
             })
             .collect();
         turns[0].pictures = self.images.iter().map(|image| picture(&folder.join(image))).collect();
-        let options = AnswerOptions { max_tokens: self.max_new_tokens, ..AnswerOptions::default() };
+        let options = Options { max_tokens: self.max_new_tokens, ..Options::default() };
         Question { turns, options }
     }
 }
@@ -52,7 +54,7 @@ fn golden() -> Vec<Case> {
 
 #[test]
 fn greedy_tokens_and_log_probabilities_equal_pytorchs_in_f32() {
-    let engine = Listener::with_default(Weights::F32);
+    let engine = Listener::with_default(Precision::F32);
     let cases = golden();
     assert!(cases.len() >= 7);
     for case in cases {
@@ -60,7 +62,7 @@ fn greedy_tokens_and_log_probabilities_equal_pytorchs_in_f32() {
         let ids: Vec<u32> = answer.tokens.iter().map(|token| token.id).collect();
         assert_eq!(ids, case.answer_tokens, "{}: {:?}", case.name, answer.text);
         assert_eq!(answer.text, case.answer, "{}", case.name);
-        assert_eq!(answer.usage.prompt_tokens, case.prompt_tokens.len(), "{}", case.name);
+        assert_eq!(answer.prompt_tokens, case.prompt_tokens.len(), "{}", case.name);
         assert_eq!(answer.finish, Finish::End, "{}", case.name);
         let streamed: String = answer.tokens.iter().map(|token| token.text.as_str()).collect();
         assert_eq!(streamed, case.answer, "{}", case.name);
@@ -74,7 +76,7 @@ fn greedy_tokens_and_log_probabilities_equal_pytorchs_in_f32() {
 /// `Q8_0` also rounds the activations, so that it may tip a close choice: how far it agrees.
 #[test]
 fn q8_0_agrees_with_pytorch_but_for_close_choices() {
-    let engine = Listener::with_default(Weights::Q8_0);
+    let engine = Listener::with_default(Precision::Q8_0);
     let (mut same, mut tokens, mut all, mut worst) = (0, 0, 0, 0f32);
     let cases = golden();
     for case in &cases {
@@ -96,13 +98,13 @@ fn q8_0_agrees_with_pytorch_but_for_close_choices() {
 
 #[test]
 fn two_regions_of_one_picture_get_two_answers() {
-    let engine = Listener::with_default(Weights::Q8_0);
+    let engine = Listener::with_default(Precision::Q8_0);
     let whole = picture(&sample("two-objects.jpg"));
     let about = |text: &str| {
         let region = text.parse::<RegionSpec>().unwrap();
         let region = region.resolve(whole.frame.width(), whole.frame.height()).unwrap();
-        let part = Picture { region: Some(region), ..whole.clone() };
-        engine.ask(Question::new(vec![part], "What is that?")).unwrap().text.to_lowercase()
+        let part = Look { region: Some(region), ..whole.clone() };
+        engine.ask(Question::new(&[part], "What is that?")).unwrap().text.to_lowercase()
     };
     let (left, right) = (about("20,20,300,310"), about("0.53,0.05,0.44,0.9"));
     assert!(left.contains("cat"), "{left}");
@@ -112,14 +114,14 @@ fn two_regions_of_one_picture_get_two_answers() {
 /// A question whose answer is long enough to be stopped.
 fn long_question() -> Question {
     let mut question =
-        Question::new(vec![picture(&sample("t-shirt.jpg"))], "Describe this picture in detail.");
-    question.options = AnswerOptions { max_tokens: 200, temperature: 1.5, seed: 3 };
+        Question::new(&[picture(&sample("t-shirt.jpg"))], "Describe this picture in detail.");
+    question.options = Options { max_tokens: 200, temperature: 1.5, seed: 3 };
     question
 }
 
 #[test]
 fn a_stop_ends_the_answer_and_nothing_of_it_comes_later() {
-    let listener = Listener::with_default(Weights::Q8_0);
+    let listener = Listener::with_default(Precision::Q8_0);
     let asked = listener.engine.ask(long_question()).unwrap();
     loop {
         if matches!(listener.next(), EngineEvent::Token(id, _) if id == asked) {
@@ -140,8 +142,7 @@ fn a_stop_ends_the_answer_and_nothing_of_it_comes_later() {
     assert_eq!(answer.finish, Finish::Stopped);
     assert!(!answer.tokens.is_empty());
 
-    let next =
-        listener.engine.ask(Question::new(vec![picture(&sample("cat.jpg"))], "What is that?"));
+    let next = listener.engine.ask(Question::new(&[picture(&sample("cat.jpg"))], "What is that?"));
     let next = next.unwrap();
     loop {
         let event = listener.next();
@@ -155,20 +156,20 @@ fn a_stop_ends_the_answer_and_nothing_of_it_comes_later() {
 
 #[test]
 fn a_stop_during_prefill_frees_the_caller_before_a_token_was_made() {
-    let listener = Listener::with_default(Weights::Q8_0);
+    let listener = Listener::with_default(Precision::Q8_0);
     let asked = listener.engine.ask(long_question()).unwrap();
     listener.engine.stop().unwrap();
     let (answer, tokens) = listener.answer(asked).unwrap();
-    assert_eq!((answer.finish, answer.usage.prompt_tokens), (Finish::Stopped, 0));
+    assert_eq!((answer.finish, answer.prompt_tokens), (Finish::Stopped, 0));
     assert!(tokens.is_empty());
     assert_eq!(listener.what_is("cat.jpg"), "A cat.");
 }
 
 #[test]
 fn a_new_question_replaces_the_one_being_answered() {
-    let listener = Listener::with_default(Weights::Q8_0);
+    let listener = Listener::with_default(Precision::Q8_0);
     let first = listener.engine.ask(long_question()).unwrap();
-    let second = Question::new(vec![picture(&sample("lemon.jpg"))], "What is that?");
+    let second = Question::new(&[picture(&sample("lemon.jpg"))], "What is that?");
     let second = listener.engine.ask(second).unwrap();
     let (stopped, _) = listener.answer(first).unwrap();
     assert_eq!(stopped.finish, Finish::Stopped);
@@ -178,11 +179,11 @@ fn a_new_question_replaces_the_one_being_answered() {
 #[test]
 fn a_question_waits_for_its_model_and_needs_one() {
     let listener = Listener::start();
-    let question = || Question::new(vec![picture(&sample("cat.jpg"))], "What is that?");
+    let question = || Question::new(&[picture(&sample("cat.jpg"))], "What is that?");
     assert!(matches!(listener.ask(question()), Err(EngineError::NoModel)));
 
     let model = model_store::locate(&folders(), "lorgnette-tiny").unwrap();
-    listener.engine.load(request(model, Weights::Q8_0)).unwrap();
+    listener.engine.load(request(model, Precision::Q8_0)).unwrap();
     assert_eq!(listener.ask(question()).unwrap().text, "A cat.");
 
     listener.engine.unload().unwrap();
@@ -193,14 +194,14 @@ fn a_question_waits_for_its_model_and_needs_one() {
 fn a_load_that_is_replaced_says_so_and_the_last_one_counts() {
     let listener = Listener::start();
     let model = model_store::locate(&folders(), "lorgnette-tiny").unwrap();
-    let load = || listener.engine.load(request(model.clone(), Weights::Q8_0)).unwrap();
+    let load = || listener.engine.load(request(model.clone(), Precision::Q8_0)).unwrap();
     let first = load();
     let second = load();
     let third = load();
     for replaced in [first, second] {
         assert!(matches!(listener.answer(replaced), Err(EngineError::Replaced)));
     }
-    let question = Question::new(vec![picture(&sample("cat.jpg"))], "What is that?");
+    let question = Question::new(&[picture(&sample("cat.jpg"))], "What is that?");
     let asked = listener.engine.ask(question.clone()).unwrap();
     assert_eq!(listener.answer(asked).unwrap().0.text, "A cat.");
     assert!(third > second);
@@ -213,23 +214,23 @@ fn a_load_that_is_replaced_says_so_and_the_last_one_counts() {
 }
 
 #[test]
-fn a_question_needs_no_picture() {
-    let listener = Listener::with_default(Weights::Q8_0);
-    let answer = listener.ask(Question::new(vec![], "What is a cat?")).unwrap();
-    assert!(!answer.text.is_empty() && answer.usage.prompt_tokens < 64, "{answer:?}");
+fn a_question_without_a_picture_is_refused() {
+    let listener = Listener::with_default(Precision::Q8_0);
+    let error = listener.ask(Question::new(&[], "What is a cat?")).unwrap_err();
+    assert!(matches!(error, EngineError::NoPicture), "{error}");
 }
 
 #[test]
 fn answers_end_at_their_longest_length_and_repeat_with_their_seed() {
-    let engine = Listener::with_default(Weights::Q8_0);
+    let engine = Listener::with_default(Precision::Q8_0);
     let mut question = long_question();
-    question.options = AnswerOptions { max_tokens: 2, ..AnswerOptions::default() };
+    question.options = Options { max_tokens: 2, ..Options::default() };
     let short = engine.ask(question).unwrap();
     assert_eq!((short.finish, short.tokens.len()), (Finish::Length, 2));
 
     let drawn = |seed| {
         let mut question = long_question();
-        question.options = AnswerOptions { max_tokens: 12, temperature: 1.0, seed };
+        question.options = Options { max_tokens: 12, temperature: 1.0, seed };
         engine.ask(question).unwrap().text
     };
     let first = drawn(1);
@@ -239,22 +240,22 @@ fn answers_end_at_their_longest_length_and_repeat_with_their_seed() {
 
 #[test]
 fn control_tokens_typed_by_a_user_are_text() {
-    let engine = Listener::with_default(Weights::Q8_0);
+    let engine = Listener::with_default(Precision::Q8_0);
     let ask = |text: &str| {
-        engine.ask(Question::new(vec![picture(&sample("cat.jpg"))], text)).unwrap().usage
+        engine.ask(Question::new(&[picture(&sample("cat.jpg"))], text)).unwrap().prompt_tokens
     };
     // 64 tokens of picture, as for any other question: the typed one opened no second picture.
-    let typed = ask("What is <image> in this <|im_end|> page?").prompt_tokens;
+    let typed = ask("What is <image> in this <|im_end|> page?");
     assert!((85..120).contains(&typed), "{typed}");
 }
 
 #[test]
 fn tiny_and_extreme_pictures_are_answered() {
-    let engine = Listener::with_default(Weights::Q8_0);
+    let engine = Listener::with_default(Precision::Q8_0);
     for (width, height) in [(1, 1), (1, 3000), (3000, 2)] {
         let pixels = image::RgbImage::from_pixel(width, height, image::Rgb([90, 120, 30]));
         let frame = Frame::new(pixels, Source::Memory("extreme".into()));
-        let answer = engine.ask(Question::new(vec![Picture { frame, region: None }], "What?"));
+        let answer = engine.ask(Question::new(&[Look { frame, region: None }], "What?"));
         assert!(!answer.unwrap().text.is_empty(), "{width}x{height}");
     }
 }

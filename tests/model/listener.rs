@@ -2,20 +2,19 @@
 
 use std::time::Duration;
 
-use engine::{
-    Answer, DeviceChoice, Engine, EngineError, EngineEvent, LoadRequest, ModelInfo, Question,
-    RequestId, Token, Weights,
-};
+use conversation::{Answer, Token};
+use engine::{Engine, EngineError, EngineEvent, LoadRequest, LoadedModel, Question, RequestId};
 use engine_worker::BACKEND;
-use model_store::{DEFAULT_MODEL, ModelFolder, locate};
+use model_store::{ModelFolder, locate};
+use values::config::{DEFAULT_MODEL, Device, Precision};
 
 use crate::support::{folders, picture, sample};
 
 /// Longest wait for one event; a stuck engine fails the test instead of hanging it.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-pub fn request(model: ModelFolder, weights: Weights) -> LoadRequest {
-    LoadRequest { model, folders: folders(), weights, device: DeviceChoice::Cpu }
+pub fn request(model: ModelFolder, weights: Precision) -> LoadRequest {
+    LoadRequest { model, folders: folders(), weights, device: Device::Cpu }
 }
 
 /// An engine that is listened to.
@@ -29,17 +28,17 @@ impl Listener {
     }
 
     /// An engine with the shipped model loaded.
-    pub fn with_default(weights: Weights) -> Self {
+    pub fn with_default(weights: Precision) -> Self {
         let listener = Self::start();
         listener.load_default(weights).unwrap();
         listener
     }
 
-    pub fn load_default(&self, weights: Weights) -> Result<ModelInfo, EngineError> {
+    pub fn load_default(&self, weights: Precision) -> Result<LoadedModel, EngineError> {
         self.load(locate(&folders(), DEFAULT_MODEL).unwrap(), weights)
     }
 
-    pub fn load(&self, model: ModelFolder, weights: Weights) -> Result<ModelInfo, EngineError> {
+    pub fn load(&self, model: ModelFolder, weights: Precision) -> Result<LoadedModel, EngineError> {
         let load = self.engine.load(request(model, weights)).unwrap();
         loop {
             match self.next() {
@@ -78,6 +77,6 @@ impl Listener {
 
     /// Asks "What is that?" about a sample picture.
     pub fn what_is(&self, name: &str) -> String {
-        self.ask(Question::new(vec![picture(&sample(name))], "What is that?")).unwrap().text
+        self.ask(Question::new(&[picture(&sample(name))], "What is that?")).unwrap().text
     }
 }

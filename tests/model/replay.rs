@@ -1,16 +1,16 @@
 //! `lorgnette replay` with the shipped model: what was kept comes out again, and what was changed
 //! is found.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use engine::{AnswerOptions, Finish as EngineFinish, Question, Role, Turn, Weights};
+use conversation::{Exchange, ModelInfo, Options, Picture, turns_for};
+use engine::Question;
 use serde_json::Value;
-use session::{
-    AnswerRecord, ExportFormat, Finish, ModelRecord, OptionsRecord, SessionId, Store,
-    TimingsRecord, TokenRecord, Writer, transcript,
-};
-use values::picture::Picture;
+use session::{ExportFormat, SessionId, Store, Writer};
+use values::config::Precision;
+use values::picture::Look;
 use values::region::Region;
 
 use crate::listener::Listener;
@@ -20,65 +20,29 @@ use crate::support::{cache, picture, sample};
 fn ask(
     listener: &Listener,
     writer: &mut Writer,
-    model: &ModelRecord,
+    model: &ModelInfo,
     question: &str,
-    picture: &Picture,
+    picture: &Look,
 ) {
-    let options = AnswerOptions { max_tokens: 24, ..AnswerOptions::default() };
-    let AnswerOptions { max_tokens, temperature, seed } = options;
+    let options = Options { max_tokens: 24, ..Options::default() };
     let record = writer.picture(&picture.frame, picture.region);
-    let kept = OptionsRecord { max_tokens, temperature, seed };
-    writer.ask(question, vec![record], kept, Some(model.clone())).unwrap();
+    writer.ask(Exchange::new(question, vec![record], options, Some(model.clone()))).unwrap();
 
     let (current, earlier) = writer.session().exchanges.split_last().unwrap();
-    let turns = transcript(earlier, current).into_iter().map(|turn| Turn {
-        role: if turn.user { Role::User } else { Role::Assistant },
-        text: turn.text,
-        // All pictures here are of one frame and one region.
-        pictures: turn.pictures.iter().map(|_| picture.clone()).collect(),
-    });
-    let answer = listener.ask(Question { turns: turns.collect(), options }).unwrap();
-    let token = |token: &engine::Token| TokenRecord {
-        id: token.id,
-        text: token.text.clone(),
-        logprob: token.logprob,
-    };
-    let tokens: Vec<_> = answer.tokens.iter().map(token).collect();
-    for token in &tokens {
+    // All pictures here are of one frame.
+    let pixels = |_: &Picture| Ok::<_, Infallible>(picture.frame.clone());
+    let turns = turns_for(earlier.iter(), current, pixels).unwrap();
+    let answer = listener.ask(Question { turns, options }).unwrap();
+    for token in &answer.tokens {
         writer.token(token).unwrap();
     }
-    let timings = answer.timings;
-    let answer = AnswerRecord {
-        text: answer.text,
-        tokens,
-        finish: match answer.finish {
-            EngineFinish::End => Finish::End,
-            EngineFinish::Length => Finish::Length,
-            EngineFinish::Repetition => Finish::Repetition,
-            EngineFinish::Stopped => Finish::Stopped,
-        },
-        error: None,
-        timings: TimingsRecord {
-            prepare: timings.prepare,
-            prefill: timings.prefill,
-            decode: timings.decode,
-        },
-        prompt_tokens: answer.usage.prompt_tokens,
-        dropped_turns: answer.usage.dropped_turns,
-    };
     writer.finish(answer).unwrap();
 }
 
 /// A conversation with a follow-up, had with the shipped model.
 fn conversation(data: &Path) -> (Store, SessionId) {
     let listener = Listener::start();
-    let info = listener.load_default(Weights::Q8_0).unwrap();
-    let model = ModelRecord {
-        name: info.name,
-        revision: info.revision,
-        weights: info.weights.name().into(),
-        device: info.device.into(),
-    };
+    let model = listener.load_default(Precision::Q8_0).unwrap().info;
     let store = Store::open(data).unwrap();
     let mut writer = store.create();
     let mut shown = picture(&sample("two-objects.jpg"));

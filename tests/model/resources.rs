@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use engine::{AnswerOptions, EngineEvent, Question, Weights};
+use conversation::Options;
+use engine::{EngineEvent, Question};
+use values::config::Precision;
 
 use crate::listener::Listener;
 use crate::support::{picture, sample};
@@ -44,14 +46,14 @@ fn loads_leave_nothing_behind_and_an_idle_engine_rests() {
 fn of_a_process() {
     let listener = Listener::start();
     let question = || {
-        let mut question = Question::new(vec![picture(&sample("cat.jpg"))], "What is that?");
-        question.options = AnswerOptions { max_tokens: 1, ..AnswerOptions::default() };
+        let mut question = Question::new(&[picture(&sample("cat.jpg"))], "What is that?");
+        question.options = Options { max_tokens: 1, ..Options::default() };
         question
     };
     let mut settled = 0f64;
     let mut last = 0f64;
     for cycle in 0..CYCLES {
-        listener.load_default(Weights::Q8_0).unwrap();
+        listener.load_default(Precision::Q8_0).unwrap();
         listener.ask(question()).unwrap();
         listener.engine.unload().unwrap();
         while !matches!(listener.next(), EngineEvent::Unloaded(_)) {}
@@ -67,7 +69,7 @@ fn of_a_process() {
     let threads = std::fs::read_dir("/proc/self/task").unwrap().count();
     assert!(threads < CYCLES + 20, "{threads} threads");
 
-    listener.load_default(Weights::Q8_0).unwrap();
+    listener.load_default(Precision::Q8_0).unwrap();
     listener.ask(question()).unwrap();
     std::thread::sleep(Duration::from_millis(500));
     let (before, rest) = (processor_time(), Duration::from_secs(5));

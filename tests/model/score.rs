@@ -1,14 +1,14 @@
 //! Answers read back by the shipped model: log-probabilities, positions, and the one queue.
 
-use engine::{
-    Answer, EngineError, EngineEvent, Question, RequestId, ScoreRequest, Scores, Weights,
-};
+use conversation::Answer;
+use engine::{EngineError, EngineEvent, Question, RequestId, ScoreRequest, Scores};
+use values::config::Precision;
 
 use crate::listener::Listener;
 use crate::support::{picture, sample};
 
 fn question(name: &str) -> Question {
-    Question::new(vec![picture(&sample(name))], "What is that?")
+    Question::new(&[picture(&sample(name))], "What is that?")
 }
 
 fn read_back(question: Question, answer: &Answer) -> ScoreRequest {
@@ -28,7 +28,7 @@ fn scored(listener: &Listener, wanted: RequestId) -> Result<Scores, EngineError>
 
 #[test]
 fn an_answer_read_back_has_the_log_probabilities_it_was_sampled_with() {
-    let listener = Listener::with_default(Weights::F32);
+    let listener = Listener::with_default(Precision::F32);
     for name in ["cat.jpg", "lemon.jpg", "two-objects.jpg"] {
         let answer = listener.ask(question(name)).unwrap();
         let wanted = listener.engine.score(read_back(question(name), &answer)).unwrap();
@@ -56,7 +56,7 @@ fn an_answer_read_back_has_the_log_probabilities_it_was_sampled_with() {
 
 #[test]
 fn another_answer_is_less_probable_and_absent_ones_say_so() {
-    let listener = Listener::with_default(Weights::Q8_0);
+    let listener = Listener::with_default(Precision::Q8_0);
     let given = |text: &str| {
         let wanted = ScoreRequest {
             question: question("cat.jpg"),
@@ -75,7 +75,7 @@ fn another_answer_is_less_probable_and_absent_ones_say_so() {
 
 #[test]
 fn readings_wait_for_answers_and_give_way_to_questions() {
-    let listener = Listener::with_default(Weights::Q8_0);
+    let listener = Listener::with_default(Precision::Q8_0);
     let answer = listener.ask(question("cat.jpg")).unwrap();
     let asked = listener.engine.ask(question("lemon.jpg")).unwrap();
     let early = listener.engine.score(read_back(question("cat.jpg"), &answer)).unwrap();
@@ -121,7 +121,7 @@ fn readings_wait_for_answers_and_give_way_to_questions() {
 
 #[test]
 fn a_load_or_an_unload_during_a_reading_leaves_the_engine_whole() {
-    let listener = Listener::with_default(Weights::Q8_0);
+    let listener = Listener::with_default(Precision::Q8_0);
     let answer = listener.ask(question("cat.jpg")).unwrap();
     for _ in 0..3 {
         let reading = listener.engine.score(read_back(question("cat.jpg"), &answer)).unwrap();
@@ -138,7 +138,7 @@ fn a_load_or_an_unload_during_a_reading_leaves_the_engine_whole() {
         }
         let wanted = listener.engine.score(read_back(question("cat.jpg"), &answer)).unwrap();
         assert!(matches!(scored(&listener, wanted), Err(EngineError::NoModel)));
-        listener.load_default(Weights::Q8_0).unwrap();
+        listener.load_default(Precision::Q8_0).unwrap();
         assert_eq!(listener.what_is("cat.jpg"), "A cat.");
     }
 }

@@ -4,10 +4,10 @@
 
 use std::path::{Path, PathBuf};
 
-use model_store::{DEFAULT_MODEL, locate};
+use model_store::locate;
 use unpack::prepare;
-use values::config::Folders;
-use values::picture::Picture;
+use values::config::{DEFAULT_MODEL, Folders};
+use values::picture::Look;
 
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -32,8 +32,8 @@ pub fn sample(name: &str) -> PathBuf {
 }
 
 /// The picture of a file, whole.
-pub fn picture(file: &Path) -> Picture {
-    Picture { frame: capture::load(file).unwrap(), region: None }
+pub fn picture(file: &Path) -> Look {
+    Look { frame: capture::load(file).unwrap(), region: None }
 }
 
 /// The shipped model's folder as the engine loads it.

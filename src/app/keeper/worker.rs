@@ -4,11 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{Receiver, TryRecvError};
 
 use chrono::{Local, TimeZone};
+use conversation::Picture;
 use session::{KEPT_IN_TRASH, SessionError, SessionId, Store, Summary, Writer};
 use ui::talk::small;
+use values::picture::Look;
 
 use super::super::viewfinder::for_screen;
-use super::{Job, Listed, News, Opened};
+use super::{Asked, Job, Listed, News, Opened};
 
 /// Side of the thumbnails in the sidebar and on cards, in pixels.
 const TILE: u32 = 160;
@@ -72,7 +74,12 @@ impl<'a, T: Fn(News)> Worker<'a, T> {
             };
             let changes = !matches!(
                 job,
-                Job::Token(_) | Job::Model(_) | Job::New | Job::Open(_) | Job::Export(..)
+                Job::Token(_)
+                    | Job::Model(_)
+                    | Job::New
+                    | Job::Open(_)
+                    | Job::Look(..)
+                    | Job::Export(..)
             );
             match self.work(job) {
                 Err(error) => {
@@ -103,8 +110,10 @@ impl<'a, T: Fn(News)> Worker<'a, T> {
             }
             Job::Ask(asked) => {
                 let writer = self.writer.get_or_insert_with(|| store.create());
-                let picture = writer.picture(&asked.frame, asked.region);
-                let result = writer.ask(&asked.question, vec![picture], asked.options, asked.model);
+                let Asked { mut exchange, looks } = *asked;
+                let named = looks.iter().map(|look| writer.picture(&look.frame, look.region));
+                exchange.pictures = named.collect();
+                let result = writer.ask(exchange);
                 (self.tell)(News::Current(writer.id().clone(), writer.session().title.clone()));
                 result.map(|_| ())
             }
@@ -132,6 +141,21 @@ impl<'a, T: Fn(News)> Worker<'a, T> {
                 Ok(())
             }
             Job::Open(id) => self.open(&store, &id),
+            Job::Look(id, pictures) => {
+                // The window does not know the files of what was asked since it was opened.
+                let own = self.writer.as_ref().filter(|writer| *writer.id() == id);
+                let kept: Vec<&Picture> = own.map_or(Vec::new(), |writer| {
+                    writer.session().exchanges.iter().flat_map(|asked| &asked.pictures).collect()
+                });
+                let read = |picture: &Picture| {
+                    let kept = kept.iter().find(|kept| kept.sha256 == picture.sha256);
+                    let frame = store.picture(&id, kept.copied().unwrap_or(picture))?;
+                    Ok(Look { frame, region: picture.region })
+                };
+                let looks = pictures.iter().map(read).collect::<Result<_, SessionError>>();
+                (self.tell)(News::Looked(looks.map_err(|error| error.to_string())));
+                Ok(())
+            }
             Job::Rename(id, title) => match &mut self.writer {
                 Some(writer) if *writer.id() == id => {
                     let result = writer.rename(&title);
@@ -202,6 +226,7 @@ impl<'a, T: Fn(News)> Worker<'a, T> {
         if self.writer.as_ref().is_none_or(|writer| writer.id() != id) {
             self.close();
         }
+        let mut borrowed = false;
         let session = match &self.writer {
             Some(writer) => writer.session().clone(),
             None => match store.resume(id) {
@@ -215,6 +240,7 @@ impl<'a, T: Fn(News)> Worker<'a, T> {
                          new one here."
                             .to_owned(),
                     ));
+                    borrowed = true;
                     store.read(id)?
                 }
                 Err(error) => return Err(error),
@@ -230,7 +256,7 @@ impl<'a, T: Fn(News)> Worker<'a, T> {
             }
             match store.picture(id, record) {
                 Ok(frame) => {
-                    pictures.insert(record.file.clone(), (frame.id, small(&frame.pixels, TILE)));
+                    pictures.insert(record.file.clone(), small(&frame.pixels, TILE));
                     if last.is_some_and(|last| last.file == record.file) {
                         let image = for_screen(&frame);
                         shown = Some((frame, image));
@@ -239,7 +265,7 @@ impl<'a, T: Fn(News)> Worker<'a, T> {
                 Err(error) => (self.tell)(News::Failed(error.to_string())),
             }
         }
-        (self.tell)(News::Opened(Box::new(Opened { session, pictures, shown })));
+        (self.tell)(News::Opened(Box::new(Opened { session, borrowed, pictures, shown })));
         Ok(())
     }
 

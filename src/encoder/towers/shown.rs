@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use encoder::{EncoderError, EncoderMaps, Found, VisionEncoder};
 use image::RgbImage;
-use values::picture::{About, Picture};
+use values::picture::{About, Look};
 
 use crate::TowerError;
 use crate::dual::{DualEncoder, EncodedImage};
@@ -30,7 +30,7 @@ impl VisionEncoder for Tower {
         self.preprocessor().side()
     }
 
-    fn attention(&self, picture: &Picture) -> Result<EncoderMaps, EncoderError> {
+    fn attention(&self, picture: &Look) -> Result<EncoderMaps, EncoderError> {
         let started = Instant::now();
         let (pixels, area) = picture.encoder_input(self.preprocessor().side());
         let found = self.attention(&pixels)?;
@@ -64,7 +64,7 @@ struct Looking {
 impl Looking {
     /// What the encoder sees of `picture`, the marked part with its surroundings or all of it,
     /// which it looks at once.
-    fn look(&mut self, picture: &Picture) -> Result<(&DualEncoder, &EncodedImage), TowerError> {
+    fn look(&mut self, picture: &Look) -> Result<(&DualEncoder, &EncodedImage), TowerError> {
         let about = picture.about();
         let seen = match self.seen.take().filter(|(seen, _)| *seen == about) {
             Some(seen) => seen,
@@ -79,7 +79,7 @@ impl encoder::DualEncoder for Looking {
         self.dual.name()
     }
 
-    fn find(&mut self, picture: &Picture, phrase: &str) -> Result<Found, EncoderError> {
+    fn find(&mut self, picture: &Look, phrase: &str) -> Result<Found, EncoderError> {
         let (dual, image) = self.look(picture)?;
         let found = dual.phrase_map(image, phrase)?;
         let present = match found.presence.probability {
@@ -92,7 +92,7 @@ impl encoder::DualEncoder for Looking {
 
     fn shares(
         &mut self,
-        picture: &Picture,
+        picture: &Look,
         words: &[String],
     ) -> Result<Vec<(String, f32)>, EncoderError> {
         let (dual, image) = self.look(picture)?;

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use engine::{
-    Answer, AnswerOptions, EngineError, Finish, Question, RequestId, Timings, Token, Usage,
-};
+use conversation::{Answer, Finish, Options, Timings, Token};
+use engine::{EngineError, Question, RequestId};
 use mistralrs::core::Response;
 use mistralrs::{CustomLogitsProcessor, NormalRequest, Request, RequestLike, SamplingParams};
 use tokenizers::Tokenizer;
@@ -53,7 +52,7 @@ impl Running {
         let mut prompt = prompt::build(question, &model.facts, &model.tokenizer)?;
         let prepare = started.elapsed();
 
-        let options = AnswerOptions { max_tokens: prompt.max_tokens, ..question.options };
+        let options = Options { max_tokens: prompt.max_tokens, ..question.options };
         let eos_tokens = model.facts.eos_tokens.clone();
         let (sampler, stop, tokens) = Sampler::new(options, eos_tokens, model.facts.max_positions);
         let sampler: Arc<dyn CustomLogitsProcessor> = Arc::new(sampler);
@@ -119,11 +118,6 @@ impl Running {
         };
         let answer = Answer {
             text: text.trim().to_owned(),
-            usage: Usage {
-                prompt_tokens: self.prompt_tokens,
-                answer_tokens: self.tokens.len(),
-                dropped_turns: self.dropped_turns,
-            },
             timings: Timings {
                 prepare: self.prepare.as_secs_f64(),
                 prefill: since(Some(self.sent), self.first),
@@ -131,6 +125,9 @@ impl Running {
             },
             tokens: self.tokens,
             finish,
+            error: None,
+            prompt_tokens: self.prompt_tokens,
+            dropped_turns: self.dropped_turns,
         };
         (answer, self.responses)
     }

@@ -20,18 +20,18 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
-use engine::{
-    Answer, Backend, Engine, EngineCommand, EngineError, EngineEvent, Finish, LoadProgress,
-    LoadRequest, Notify, Question, RequestId, ScoreRequest, Timings, Usage,
-};
-use mistralrs::core::Response;
-use tokio::sync::{mpsc, oneshot};
-use values::panics;
-
 use answer::Running;
+use conversation::{Answer, Finish};
+use engine::{
+    Backend, Engine, EngineCommand, EngineError, EngineEvent, LoadProgress, LoadRequest, Notify,
+    Question, RequestId, ScoreRequest,
+};
 use load::Loaded;
+use mistralrs::core::Response;
 use sampler::SampledToken;
 use score::Scoring;
+use tokio::sync::{mpsc, oneshot};
+use values::panics;
 
 /// Pause before what is waited for is looked at again.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -107,7 +107,7 @@ struct Ending {
 enum Wake {
     Command(Option<EngineCommand>),
     Progress(LoadProgress),
-    Loaded(Result<Loaded, EngineError>),
+    Loaded(Box<Result<Loaded, EngineError>>),
     Sampled(SampledToken),
     Response(Option<Response>),
     Ended { failed: bool },
@@ -155,7 +155,7 @@ impl Worker {
                         self.send(EngineEvent::Loading(request, progress)).await;
                     }
                 }
-                Wake::Loaded(result) => self.loaded(result).await,
+                Wake::Loaded(result) => self.loaded(*result).await,
                 Wake::Sampled(sampled) => self.sampled(sampled).await,
                 Wake::Response(response) => self.responded(response).await,
                 Wake::Ended { failed } => self.ended(failed).await,
@@ -255,10 +255,10 @@ impl Worker {
         }
         match result {
             Ok(loaded) => {
-                let info = loaded.info.clone();
+                let about = loaded.about.clone();
                 self.model = Some(loaded);
                 if !silent {
-                    self.send(EngineEvent::Ready(request, info)).await;
+                    self.send(EngineEvent::Ready(request, about)).await;
                 }
                 self.go_on().await;
             }
@@ -387,13 +387,7 @@ impl Worker {
             self.finish(Finish::Stopped).await;
         }
         if let Some((request, _)) = self.waiting.take() {
-            let answer = Answer {
-                text: String::new(),
-                tokens: Vec::new(),
-                finish: Finish::Stopped,
-                usage: Usage::default(),
-                timings: Timings::default(),
-            };
+            let answer = Answer { finish: Finish::Stopped, ..Answer::default() };
             self.send(EngineEvent::Done(request, Box::new(answer))).await;
         }
     }
@@ -426,9 +420,9 @@ async fn next_of_load(loading: &mut Option<Loading>) -> Wake {
     tokio::select! {
         biased;
         Some(progress) = loading.progress.recv() => Wake::Progress(progress),
-        result = &mut loading.result => Wake::Loaded(
+        result = &mut loading.result => Wake::Loaded(Box::new(
             result.unwrap_or_else(|_| Err(EngineError::Load("no thread could be started".into()))),
-        ),
+        )),
     }
 }
 

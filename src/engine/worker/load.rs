@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use engine::{DeviceChoice, EngineError, LoadProgress, LoadRequest, ModelInfo, Weights};
+use conversation::ModelInfo;
+use engine::{EngineError, LoadProgress, LoadRequest, LoadedModel};
 use mistralrs::core::{IsqType, Response};
 use mistralrs::model_builder_trait::{build_auto_pipeline, build_model_from_pipeline};
 use mistralrs::{
@@ -16,6 +17,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokenizers::Tokenizer;
 use tokio::sync::{mpsc, oneshot};
 use unpack::Prepared;
+use values::config::{Device as Wanted, Precision};
 use values::panics;
 
 /// A model with what is needed to ask it.
@@ -37,7 +39,7 @@ pub struct Loaded {
     /// What its files say.
     pub facts: ModelFacts,
     /// What the user is told.
-    pub info: ModelInfo,
+    pub about: LoadedModel,
     /// How it was asked for, to load it again after a crash.
     pub request: LoadRequest,
 }
@@ -92,8 +94,11 @@ fn load(request: LoadRequest, report: &dyn Fn(LoadProgress)) -> Result<Loaded, E
     let info = ModelInfo {
         name,
         revision,
-        weights: request.weights,
-        device: device_name,
+        weights: request.weights.name().to_owned(),
+        device: device_name.to_owned(),
+    };
+    let about = LoadedModel {
+        info,
         context: facts.max_positions,
         picture_tokens: match facts.architecture {
             Architecture::Idefics3 { image_tokens, .. } => Some(image_tokens),
@@ -106,13 +111,13 @@ fn load(request: LoadRequest, report: &dyn Fn(LoadProgress)) -> Result<Loaded, E
         folder: prepared_folder,
         load_time: started.elapsed(),
     };
-    Ok(Loaded { _model: model, requests, category, _pool: pool, tokenizer, facts, info, request })
+    Ok(Loaded { _model: model, requests, category, _pool: pool, tokenizer, facts, about, request })
 }
 
 async fn build(
     folder: &Path,
     device: &Device,
-    weights: Weights,
+    weights: Precision,
 ) -> anyhow::Result<(Model, Arc<Tokenizer>, Vec<u32>)> {
     // mistral.rs takes what is no folder for a name on a model hub, and would ask the network.
     let folder = folder
@@ -129,7 +134,7 @@ async fn build(
         .with_prefix_cache_n(None)
         .with_max_num_seqs(1)
         .with_device_mapping(DeviceMapSetting::dummy());
-    if weights == Weights::Q8_0 {
+    if weights == Precision::Q8_0 {
         builder = builder.with_isq(IsqType::Q8_0);
     }
     let (pipeline, scheduler, config) = build_auto_pipeline(builder).await?;
@@ -193,20 +198,20 @@ pub const ACCELERATOR: Option<&str> = if cfg!(feature = "cuda") {
 };
 
 /// The device to compute on, and its name.
-fn device(choice: DeviceChoice) -> (Device, &'static str) {
+fn device(choice: Wanted) -> (Device, &'static str) {
     #[cfg(feature = "cuda")]
-    if choice == DeviceChoice::Auto
+    if choice == Wanted::Auto
         && let Ok(device) = Device::new_cuda(0)
     {
         return (device, "CUDA");
     }
     #[cfg(feature = "metal")]
-    if choice == DeviceChoice::Auto
+    if choice == Wanted::Auto
         && let Ok(device) = Device::new_metal(0)
     {
         return (device, "Metal");
     }
-    let (DeviceChoice::Auto | DeviceChoice::Cpu) = choice;
+    let (Wanted::Auto | Wanted::Cpu) = choice;
     (Device::Cpu, "CPU")
 }
 

@@ -1,12 +1,13 @@
 //! From a conversation to what mistral.rs is sent: pictures sized, text made safe, and no more
 //! than the model can hold.
 
-use engine::{EngineError, Question, Role, Turn};
+use conversation::{Role, Turn};
+use engine::{EngineError, Question};
 use image::DynamicImage;
 use mistralrs::{MultimodalMessages, TextMessageRole};
 use model_store::{Architecture, ModelFacts};
 use tokenizers::Tokenizer;
-use values::picture::{Filter, Picture, resize};
+use values::picture::{Filter, Look, resize};
 
 /// Tokens a chat template may add around one turn.
 const TEMPLATE_TOKENS: usize = 16;
@@ -103,8 +104,7 @@ fn drop_oldest(
         let Some(next) = next else {
             return Err(EngineError::TooLong { tokens, limit: facts.max_positions });
         };
-        let mut pictures: Vec<Picture> =
-            turns.drain(..next).flat_map(|turn| turn.pictures).collect();
+        let mut pictures: Vec<Look> = turns.drain(..next).flat_map(|turn| turn.pictures).collect();
         costs.drain(..next);
         pictures.append(&mut turns[0].pictures);
         turns[0].pictures = pictures;
@@ -154,7 +154,7 @@ fn neutralise(text: &str, specials: &[String]) -> String {
 }
 
 /// The pixels that the encoder is given for `picture`.
-fn prepare(picture: &Picture, architecture: &Architecture) -> DynamicImage {
+fn prepare(picture: &Look, architecture: &Architecture) -> DynamicImage {
     let pixels = match architecture {
         Architecture::Idefics3 { image_side, .. } => picture.encoder_input(*image_side).0,
         Architecture::Other(_) => {
@@ -182,7 +182,7 @@ fn bounded(width: u32, height: u32) -> (u32, u32) {
 mod tests {
     use std::path::Path;
 
-    use engine::AnswerOptions;
+    use conversation::Options;
     use image::RgbImage;
     use mistralrs::RequestLike;
     use values::frame::{Frame, Source};
@@ -201,9 +201,9 @@ mod tests {
         ModelFacts { architecture, max_positions, eos_tokens: vec![2] }
     }
 
-    fn picture() -> Picture {
+    fn picture() -> Look {
         let pixels = RgbImage::from_pixel(30, 20, image::Rgb([9, 9, 9]));
-        Picture { frame: Frame::new(pixels, Source::Memory("grey".into())), region: None }
+        Look { frame: Frame::new(pixels, Source::Memory("grey".into())), region: None }
     }
 
     fn turn(role: Role, words: usize, pictures: usize) -> Turn {
@@ -235,7 +235,7 @@ mod tests {
     fn what_fits_is_left_as_it_is() {
         let turns =
             vec![turn(Role::User, 3, 1), turn(Role::Assistant, 3, 0), turn(Role::User, 3, 0)];
-        let question = Question { turns, options: AnswerOptions::default() };
+        let question = Question { turns, options: Options::default() };
         let prompt = build(&question, &facts(8192), &tokenizer()).unwrap();
         assert_eq!((prompt.dropped_turns, prompt.max_tokens), (0, 256));
         assert_eq!(prompt.messages.images_ref().len(), 1);
@@ -251,7 +251,7 @@ mod tests {
             turn(Role::Assistant, 20, 0),
             turn(Role::User, 20, 0),
         ];
-        let question = Question { turns, options: AnswerOptions::default() };
+        let question = Question { turns, options: Options::default() };
         let prompt = build(&question, &facts(300), &tokenizer()).unwrap();
         assert_eq!(prompt.dropped_turns, 2);
         assert_eq!(prompt.messages.images_ref().len(), 1);
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn sizes_for_other_models_stay_within_bounds() {
         let frame = Frame::new(RgbImage::new(640, 480), Source::Memory("black".into()));
-        let whole = Picture { frame, region: None };
+        let whole = Look { frame, region: None };
         let sides = |architecture: &Architecture| {
             let prepared = prepare(&whole, architecture);
             (prepared.width(), prepared.height())

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use candle_core::{Device, Result, Tensor};
-use engine::{AnswerOptions, Finish};
+use conversation::{Finish, Options};
 use mistralrs::CustomLogitsProcessor;
 use rand::SeedableRng;
 use rand::distr::Distribution;
@@ -34,7 +34,7 @@ pub struct SampledToken {
 
 /// One answer's sampler.
 pub struct Sampler {
-    options: AnswerOptions,
+    options: Options,
     eos_tokens: Vec<u32>,
     max_positions: usize,
     stopped: Arc<AtomicBool>,
@@ -53,7 +53,7 @@ impl Sampler {
     /// A sampler, the switch that ends it, and what it samples. `eos_tokens` must not be empty;
     /// prompt and answer together end at `max_positions`.
     pub fn new(
-        options: AnswerOptions,
+        options: Options,
         eos_tokens: Vec<u32>,
         max_positions: usize,
     ) -> (Self, Arc<AtomicBool>, mpsc::Receiver<SampledToken>) {
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     fn sampler(max_tokens: usize) -> (Sampler, Arc<AtomicBool>, mpsc::Receiver<SampledToken>) {
-        Sampler::new(AnswerOptions { max_tokens, ..AnswerOptions::default() }, vec![2], 100)
+        Sampler::new(Options { max_tokens, ..Options::default() }, vec![2], 100)
     }
 
     /// Logits of 8 tokens in which `id` leads.

@@ -50,7 +50,7 @@ impl Scoring {
         wanted: ScoreRequest,
     ) -> Result<Self, EngineError> {
         if !matches!(model.facts.architecture, Architecture::Idefics3 { .. }) {
-            return Err(EngineError::NoMaps(model.info.name.clone()));
+            return Err(EngineError::NoMaps(model.about.info.name.clone()));
         }
         if wanted.answer.trim().is_empty() {
             return Err(EngineError::EmptyAnswer);
@@ -89,7 +89,7 @@ impl Scoring {
         let rows = Tensor::cat(chunks, 0).map_err(unreadable)?;
         let tokenizer = &model.tokenizer;
         let Architecture::Idefics3 { image_token, .. } = model.facts.architecture else {
-            return Err(EngineError::NoMaps(model.info.name.clone()));
+            return Err(EngineError::NoMaps(model.about.info.name.clone()));
         };
         let image = runs(&tokens, image_token);
         let answer = find_answer(&tokens, &self.sampled, &self.text, tokenizer)

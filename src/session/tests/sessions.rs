@@ -10,11 +10,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use conversation::{Answer, Exchange, Finish, Options, Token};
 use image::RgbImage;
-use lorgnette_session::{
-    AnswerRecord, Finish, OptionsRecord, Session, SessionError, SessionId, Store, TokenRecord,
-    Writer,
-};
+use lorgnette_session::{Session, SessionError, SessionId, Store, Writer};
 use values::frame::{Frame, Source};
 
 /// Environment variables of a process with a part to play.
@@ -44,20 +42,20 @@ fn picture(seed: u32) -> Frame {
     Frame::new(pixels, Source::Memory(format!("{seed}.png")))
 }
 
-fn token(exchange: u32, index: usize) -> TokenRecord {
-    TokenRecord { id: index as u32, text: format!(" w{exchange}.{index}"), logprob: -0.5 }
+fn token(exchange: u32, index: usize) -> Token {
+    Token { id: index as u32, text: format!(" w{exchange}.{index}"), logprob: -0.5 }
 }
 
-fn answer(exchange: u32) -> AnswerRecord {
+fn answer(exchange: u32) -> Answer {
     let tokens: Vec<_> = (0..TOKENS).map(|index| token(exchange, index)).collect();
     let text = tokens.iter().map(|token| &*token.text).collect::<String>().trim().to_owned();
-    AnswerRecord { text, tokens, finish: Finish::End, ..AnswerRecord::default() }
+    Answer { text, tokens, finish: Finish::End, ..Answer::default() }
 }
 
 fn ask(writer: &mut Writer, question: &str) -> Result<u32, SessionError> {
     let picture = writer.picture(&picture(writer.session().exchanges.len() as u32 / 3), None);
-    let options = OptionsRecord { max_tokens: 64, temperature: 0.0, seed: 0 };
-    writer.ask(question, vec![picture], options, None)
+    let options = Options { max_tokens: 64, temperature: 0.0, seed: 0 };
+    writer.ask(Exchange::new(question, vec![picture], options, None))
 }
 
 /// The same program in another process, with the part `part`.

@@ -17,7 +17,7 @@ fn told() -> (tempfile::TempDir, Store, Session) {
     talk(&mut writer, &cat, "What is that?", "A cat.");
     let part = writer.picture(&cat, Some(Region::new(0.1, 0.2, 0.3, 0.4).unwrap()));
     let other = writer.picture(&frame("b.png", 2), None);
-    writer.ask("And there?", vec![part, other], options(), Some(model())).unwrap();
+    writer.ask(Exchange::new("And there?", vec![part, other], options(), Some(model()))).unwrap();
     writer.finish(answer("Its tail.")).unwrap();
     let session = writer.session().clone();
     (data, store, session)
@@ -72,10 +72,10 @@ fn a_zip_with_a_folder_around_it_is_taken_in() {
 fn an_export_tells_no_folder_no_user_and_no_clock() {
     let (data, store, session) = told();
     let (_, mut writer) = store.resume(&session.id).unwrap();
-    let model = ModelRecord { name: "/home/me/models/big".into(), ..model() };
-    writer.ask("More?", vec![], options(), Some(model)).unwrap();
+    let model = ModelInfo { name: "/home/me/models/big".into(), ..model() };
+    writer.ask(Exchange::new("More?", vec![], options(), Some(model))).unwrap();
     let error = Some("/home/me/.cache/weights: the disk is full".into());
-    writer.finish(AnswerRecord { error, finish: Finish::Failed, ..answer("") }).unwrap();
+    writer.finish(Answer { error, finish: Finish::Failed, ..answer("") }).unwrap();
     let id = writer.id();
     let folder = |name: &str| data.path().join(name);
     store.export(id, &folder("a"), ExportFormat::Folder, false).unwrap();
@@ -305,7 +305,7 @@ fn what_comes_in_brings_no_hidden_text_and_breaks_no_line() {
 
     let back = import(&store, &out).unwrap();
     assert_eq!((back.title.as_str(), back.renamed), ("two lines\\u{202e}", false));
-    assert!(back.updated <= writer::now());
+    assert!(back.updated <= conversation::now());
     assert_eq!(back.exchanges[0].pictures[0].name, "x\\n.png");
     assert_eq!(back.exchanges[1].answer.finish, Finish::Interrupted);
     let kept = fs::read(store.folder(&back.id).join("pictures/0001.png")).unwrap();

@@ -17,7 +17,7 @@ const FINISHES: [Finish; 6] = [
 fn golden() -> Session {
     let region = Region::new(0.1, 1.0 / 3.0, 0.7, 0.123_456_79).unwrap();
     let pictures = [
-        PictureRecord {
+        Picture {
             file: "pictures/0001.png".into(),
             name: "Kätzchen 🐈.jpg".into(),
             width: 640,
@@ -25,7 +25,7 @@ fn golden() -> Session {
             region: None,
             sha256: "ab".repeat(32),
         },
-        PictureRecord {
+        Picture {
             file: "pictures/0002.png".into(),
             name: "camera:0".into(),
             width: 1,
@@ -38,7 +38,7 @@ fn golden() -> Session {
     let logprobs =
         [-0.062_5, f32::from_bits(0xbdcc_cccd), f32::NEG_INFINITY, 0.0, -1e-30, -103.278_93];
     let exchanges = FINISHES.into_iter().zip(1..).map(|(finish, id)| {
-        let tokens = logprobs.into_iter().zip(330..).map(|(logprob, id)| TokenRecord {
+        let tokens = logprobs.into_iter().zip(330..).map(|(logprob, id)| Token {
             id,
             text: if id == 331 { String::new() } else { format!(" \"{id}\"\n") },
             logprob,
@@ -48,21 +48,22 @@ fn golden() -> Session {
             asked: 1_769_903_999_500 + u64::from(id),
             pictures: pictures[..id as usize % 3].to_vec(),
             question: format!("Was ist das?\t„{id}“"),
-            options: OptionsRecord {
+            options: Options {
                 max_tokens: 256,
                 temperature: if id == 2 { 0.7 } else { 0.0 },
                 seed: u64::from(id) << 50,
             },
-            model: (id != 3).then(|| ModelRecord { device: "CUDA".into(), ..model() }),
-            answer: AnswerRecord {
+            model: (id != 3).then(|| ModelInfo { device: "CUDA".into(), ..model() }),
+            answer: Answer {
                 text: "**Eine** Katze.".into(),
                 tokens: tokens.take(id as usize).collect(),
                 finish,
                 error: (finish == Finish::Failed).then(|| "the engine \\ crashed".into()),
-                timings: TimingsRecord { prepare: 0.004, prefill: 1.234_567, decode: 0.0 },
+                timings: Timings { prepare: 0.004, prefill: 1.234_567, decode: 0.0 },
                 prompt_tokens: 90,
                 dropped_turns: 2,
             },
+            alone: false,
         }
     });
     Session {
@@ -89,7 +90,7 @@ fn what_was_written_before_is_read_and_written_to_the_same_bytes() {
 #[test]
 fn a_journal_of_before_is_taken_up() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/session");
-    let exchanges = crate::journal::read(&folder).unwrap();
+    let exchanges = journal::read(&folder).unwrap();
     let mut wanted = golden().exchanges.remove(1);
     (wanted.answer.finish, wanted.answer.text) = (Finish::Pending, String::new());
     for token in &wanted.answer.tokens {

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use conversation::{Answer, Exchange, Finish, ModelInfo, Options, Picture, Timings, Token};
 use image::RgbImage;
 use values::frame::{Frame, Source};
 use values::region::Region;
@@ -23,16 +24,16 @@ pub fn frame(name: &str, seed: u8) -> Frame {
     Frame::new(pixels(40, 30, seed), Source::Memory(name.into()))
 }
 
-pub fn token(text: &str) -> TokenRecord {
-    TokenRecord { id: text.len() as u32, text: text.into(), logprob: -0.25 }
+pub fn token(text: &str) -> Token {
+    Token { id: text.len() as u32, text: text.into(), logprob: -0.25 }
 }
 
-pub fn options() -> OptionsRecord {
-    OptionsRecord { max_tokens: 256, temperature: 0.0, seed: 7 }
+pub fn options() -> Options {
+    Options { max_tokens: 256, temperature: 0.0, seed: 7 }
 }
 
-pub fn model() -> ModelRecord {
-    ModelRecord {
+pub fn model() -> ModelInfo {
+    ModelInfo {
         name: "lorgnette-tiny".into(),
         revision: "1".into(),
         weights: "q8_0".into(),
@@ -41,24 +42,24 @@ pub fn model() -> ModelRecord {
 }
 
 /// An answer of the words of `text`.
-pub fn answer(text: &str) -> AnswerRecord {
-    AnswerRecord {
+pub fn answer(text: &str) -> Answer {
+    Answer {
         text: text.into(),
         tokens: text.split_inclusive(' ').map(token).collect(),
         finish: Finish::End,
         error: None,
-        timings: TimingsRecord { prepare: 0.004, prefill: 0.31, decode: 0.05 },
+        timings: Timings { prepare: 0.004, prefill: 0.31, decode: 0.05 },
         prompt_tokens: 90,
         dropped_turns: 0,
     }
 }
 
-pub fn picture_record(sha256: &str, region: Option<Region>) -> PictureRecord {
+pub fn picture_record(sha256: &str, region: Option<Region>) -> Picture {
     let (file, name) = ("pictures/0001.png".into(), "a.png".into());
-    PictureRecord { file, name, width: 40, height: 30, region, sha256: sha256.into() }
+    Picture { file, name, width: 40, height: 30, region, sha256: sha256.into() }
 }
 
-pub fn exchange(id: u32, question: &str, pictures: Vec<PictureRecord>, text: &str) -> Exchange {
+pub fn exchange(id: u32, question: &str, pictures: Vec<Picture>, text: &str) -> Exchange {
     Exchange {
         id,
         asked: 1_769_903_999_000 + u64::from(id),
@@ -66,7 +67,8 @@ pub fn exchange(id: u32, question: &str, pictures: Vec<PictureRecord>, text: &st
         question: question.into(),
         options: options(),
         model: Some(model()),
-        answer: if text.is_empty() { AnswerRecord::default() } else { answer(text) },
+        answer: if text.is_empty() { Answer::default() } else { answer(text) },
+        alone: false,
     }
 }
 
@@ -85,7 +87,7 @@ pub fn talk(writer: &mut Writer, frame: &Frame, question: &str, text: &str) {
 /// Asks about a picture and has all of the answer come but its end.
 pub fn begin(writer: &mut Writer, frame: &Frame, question: &str, text: &str) {
     let picture = writer.picture(frame, None);
-    writer.ask(question, vec![picture], options(), Some(model())).unwrap();
+    writer.ask(Exchange::new(question, vec![picture], options(), Some(model()))).unwrap();
     for token in answer(text).tokens {
         writer.token(&token).unwrap();
     }
@@ -113,7 +115,9 @@ fn a_conversation_comes_back_as_it_was() {
     assert_eq!((again.file.as_str(), again.name.as_str()), ("pictures/0001.png", "copy.png"));
     let other = writer.picture(&frame("dog.jpg", 2), None);
     assert_eq!(other.file, "pictures/0002.png");
-    let id = writer.ask("And there?", vec![part.clone(), other], options(), None).unwrap();
+    let id = writer
+        .ask(Exchange::new("And there?", vec![part.clone(), other], options(), None))
+        .unwrap();
     assert_eq!(id, 2);
     writer.finish(answer("Its tail.")).unwrap();
 
@@ -206,10 +210,10 @@ fn a_question_in_place_of_one_under_way_and_a_failure_keep_what_came() {
     assert_eq!(writer.finish(answer("x")), Err(SessionError::NotAsked));
     begin(&mut writer, &frame("a", 1), "What?", " A ca");
     begin(&mut writer, &frame("a", 1), "Well?", " A do");
-    let failed = AnswerRecord {
+    let failed = Answer {
         finish: Finish::Failed,
         error: Some("the engine failed".into()),
-        ..AnswerRecord::default()
+        ..Answer::default()
     };
     writer.finish(failed).unwrap();
     let read = store.read(writer.id()).unwrap();
@@ -308,7 +312,7 @@ fn what_is_deleted_can_be_had_back_until_it_is_purged() {
     assert_eq!(names(&store.folder(&id)), ["pictures", "session.json", "thumbnail.png"]);
 
     store.delete(&id).unwrap();
-    let long_ago = (writer::now() - 31 * 24 * 3_600_000).to_string();
+    let long_ago = (conversation::now() - 31 * 24 * 3_600_000).to_string();
     let deleted = data.path().join("data/trash").join(id.as_str());
     fs::write(deleted.join("deleted"), long_ago).unwrap();
     assert_eq!(store.purge(KEPT_IN_TRASH), Ok(1));
@@ -361,7 +365,7 @@ fn a_folder_that_cannot_be_written_does_not_end_the_conversation() {
     assert!(Store::open(&blocked).is_err());
     let mut writer = store.create();
     let picture = writer.picture(&frame("a", 1), None);
-    assert!(writer.ask("What?", vec![picture], options(), None).is_err());
+    assert!(writer.ask(Exchange::new("What?", vec![picture], options(), None)).is_err());
     assert!(writer.token(&token(" A")).is_err());
     assert!(writer.token(&token(" cat")).is_err());
     assert_eq!(writer.session().exchanges[0].answer.text, " A cat");
@@ -381,7 +385,7 @@ fn a_question_that_could_not_be_written_is_journalled_when_it_can() {
     let blocked = data.path().join("data");
     fs::write(&blocked, b"").unwrap();
     let mut writer = store.create();
-    assert!(writer.ask("What?", vec![], options(), None).is_err());
+    assert!(writer.ask(Exchange::new("What?", vec![], options(), None)).is_err());
     assert!(writer.token(&token("A")).is_err());
     fs::remove_file(&blocked).unwrap();
     writer.retry().unwrap();
@@ -405,6 +409,6 @@ fn a_picture_that_was_changed_or_removed_is_told() {
     fs::remove_file(&path).unwrap();
     let error = store.picture(writer.id(), &record).unwrap_err().to_string();
     assert!(error.contains("the picture is gone"), "{error}");
-    let outside = PictureRecord { file: "../../secret.png".into(), ..record };
+    let outside = Picture { file: "../../secret.png".into(), ..record };
     assert!(matches!(store.picture(writer.id(), &outside), Err(SessionError::Damaged { .. })));
 }

@@ -7,21 +7,18 @@ use egui::{
 };
 use grounding::{Phrase, Place as Found};
 
-use super::{card_phrases, shown_frame};
+use super::{card_phrases, is_shown};
 use crate::View;
 use crate::mark::{self, Place};
 use crate::theme::DARK;
 
 /// The phrases with a place in the picture that is shown: card, number, phrase, place.
 fn placed(view: &View) -> impl DoubleEndedIterator<Item = (usize, usize, &Phrase, Found)> {
-    let frame = shown_frame(view);
     let cards = view.talk.cards.iter().enumerate();
-    cards.filter(move |(_, card)| frame.is_some() && card.frame == frame).flat_map(
-        |(index, card)| {
-            let phrases = card_phrases(card).iter().enumerate();
-            phrases.filter_map(move |(at, phrase)| Some((index, at, phrase, phrase.place?)))
-        },
-    )
+    cards.filter(|(_, card)| is_shown(view, card)).flat_map(|(index, card)| {
+        let phrases = card_phrases(card).iter().enumerate();
+        phrases.filter_map(move |(at, phrase)| Some((index, at, phrase, phrase.place?)))
+    })
 }
 
 /// The phrase of this card, where it has a place in the picture that is shown.

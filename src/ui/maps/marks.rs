@@ -2,7 +2,7 @@
 
 use egui::{RichText, Ui};
 
-use super::{MapAction, MapKind, Maps, Wanted, card, card_phrases, shown_frame};
+use super::{MapAction, MapKind, Maps, Wanted, card, card_phrases, is_shown};
 use crate::markdown::{Mark, MarkdownResponse};
 use crate::talk::Card;
 use crate::theme::Palette;
@@ -14,7 +14,7 @@ use crate::{Action, View};
 /// Only an answer about the picture that is shown has marks.
 pub fn marks(view: &View, index: usize) -> Vec<Mark> {
     let Some(answer) = view.talk.cards.get(index) else { return Vec::new() };
-    if answer.frame.is_none() || answer.frame != shown_frame(view) {
+    if !is_shown(view, answer) {
         return Vec::new();
     }
     let phrases = card_phrases(answer);
@@ -67,7 +67,7 @@ pub fn pointed_at(
 pub fn legend(ui: &mut Ui, view: &View, index: usize) {
     let Some(card) = view.talk.cards.get(index) else { return };
     let palette = Palette::of(ui.visuals());
-    let shown = card.frame.is_some() && card.frame == shown_frame(view);
+    let shown = is_shown(view, card);
     let text = match &card.grounding {
         Wanted::None => return,
         Wanted::Ready(grounding) if !grounding.settled => {

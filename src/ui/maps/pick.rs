@@ -7,7 +7,9 @@ use encoder::EncoderMaps;
 use explain::{Causal, LEAST_SUPPORT, as_answer};
 use grounding::WordMap;
 
-use super::{Attention, Grounding, MapKind, Maps, Typed, Wanted, WordSource, card, shown_frame};
+use super::{
+    Attention, Grounding, MapKind, Maps, Typed, Wanted, WordSource, card, is_shown, shown_pixels,
+};
 use crate::View;
 
 /// A map that can be drawn.
@@ -44,7 +46,7 @@ pub(super) enum Instead {
 pub(super) fn pick(view: &View) -> Result<Picked<'_>, Instead> {
     let maps = &view.maps;
     let Some(kind) = maps.kind else { return Err(Instead::Off) };
-    if shown_frame(view).is_none() {
+    if shown_pixels(view).is_none() {
         return Err(Instead::Hint("Maps are of a picture that stands still: take it with Space."));
     }
     match kind {
@@ -106,9 +108,8 @@ fn phrase(maps: &Maps) -> Result<Picked<'_>, Instead> {
 
 fn causal(view: &View) -> Result<Picked<'_>, Instead> {
     let maps = &view.maps;
-    let shown = shown_frame(view);
-    let about = maps.checked.and_then(|card| view.talk.cards.get(card)?.frame);
-    if about.is_some() && about == shown {
+    let checked = maps.checked.and_then(|card| view.talk.cards.get(card));
+    if checked.is_some_and(|card| is_shown(view, card)) {
         let causal = wanted(
             &maps.causal,
             "Scoring the answer with the whole picture …",

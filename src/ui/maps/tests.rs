@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use session::Finish;
+use conversation::{Answer, Exchange, Finish, Options, Picture};
 use values::frame::{Frame, Source};
 
 use super::pick::{Instead, Picked, nats, pick};
@@ -12,12 +12,13 @@ use crate::stage::Shown;
 fn view() -> View {
     let frame = Frame::new(image::RgbImage::new(4, 4), Source::Memory("black".into()));
     let mut view = View::default();
-    let about = |frame, text: &str| {
-        let mut card = Card::asked("What is that?".into(), Some(frame), None);
-        card.finish(text, 0, Finish::End);
-        card
+    let about = |text: &str| {
+        let (pictures, options) = (vec![Picture::of(&frame, None)], Options::default());
+        let answer = Answer { text: text.into(), finish: Finish::End, ..Answer::default() };
+        let asked = Exchange::new("What is that?", pictures, options, None);
+        Card::kept(Exchange { answer, ..asked })
     };
-    view.talk.cards = vec![about(frame.id, "A lemon."), about(frame.id, "A lime.")];
+    view.talk.cards = vec![about("A lemon."), about("A lime.")];
     view.stage.shown = Some(Shown { frame, live: false, mirrored: false });
     view
 }
@@ -50,9 +51,9 @@ fn words_are_of_the_last_complete_answer_about_the_picture() {
     assert_eq!(card(&view), Some(0));
     view.maps.word = Some((7, 0));
     assert_eq!(card(&view), Some(1));
-    view.talk.cards[1].state = crate::talk::CardState::Answering;
+    view.talk.cards[1].under_way = true;
     assert_eq!(card(&view), Some(0));
-    view.talk.cards[0].frame = None;
+    view.talk.cards[0].exchange.pictures.clear();
     assert_eq!(card(&view), None);
 }
 
@@ -107,7 +108,7 @@ fn a_check_is_about_its_own_answer_and_no_other_picture() {
     view.maps.checked = Some(0);
     let label = pick(&view).unwrap().label().into_owned();
     assert!(label.ends_with("by −1.50 (random area: 0.00)."), "{label}");
-    view.talk.cards[0].frame = None;
+    view.talk.cards[0].exchange.pictures.clear();
     assert!(pick(&view).is_err());
 }
 

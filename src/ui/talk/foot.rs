@@ -25,7 +25,7 @@ pub(super) fn show(
         ui.spacing_mut().item_spacing.x = 2.0;
         ui.visuals_mut().widgets.inactive.weak_bg_fill = egui::Color32::TRANSPARENT;
         if icon_button(ui, ICON_CONTENT_COPY, "Copy the answer").clicked() {
-            actions.push(Action::Copy(card.text.clone()));
+            actions.push(Action::Copy(card.text().to_owned()));
         }
         let speaking = view.talk.spoken == Some(index);
         let (icon, word) = if speaking {
@@ -57,17 +57,19 @@ pub(super) fn show(
 
 /// Each token with its probability, for whoever wants to see why.
 fn tokens(ui: &mut Ui, card: &Card, palette: Palette) {
-    let certainty = card.certainty().map_or(String::new(), |certainty| {
-        format!("{} tokens, on average {:.0} % likely", card.tokens.len(), certainty * 100.0)
+    let answer = &card.exchange.answer;
+    let certainty = answer.certainty().map_or(String::new(), |certainty| {
+        format!("{} tokens, on average {:.0} % likely", answer.tokens.len(), certainty * 100.0)
     });
     ui.label(RichText::new(certainty).size(12.5).color(palette.weak));
     ScrollArea::vertical().max_height(160.0).id_salt("tokens").show(ui, |ui| {
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
             let mut start = 0;
-            for (end, logprob) in &card.tokens {
-                let text = card.text.get(start..*end).unwrap_or_default();
+            for (end, token) in card.ends.iter().zip(&answer.tokens) {
+                let text = card.text().get(start..*end).unwrap_or_default();
                 start = *end;
+                let logprob = token.logprob;
                 let word = if text.trim().is_empty() { "␣" } else { text.trim() };
                 let shown = format!("{word} {:.0} %", logprob.exp() * 100.0);
                 let frame = UiFrame::new()

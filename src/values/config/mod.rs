@@ -6,8 +6,8 @@ mod store;
 use std::path::{Path, PathBuf};
 
 pub use settings::{
-    CameraSettings, Device, Fill, LiveSettings, MapSettings, Precision, Settings, Theme,
-    WindowPlace,
+    CameraSettings, DEFAULT_MODEL, Device, Fill, LiveSettings, MapSettings, Precision, Settings,
+    Theme, WindowPlace,
 };
 pub use store::SettingsNotice;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The name of the model that is loaded where none was chosen.
-const MODEL: &str = "lorgnette-tiny";
+pub const DEFAULT_MODEL: &str = "lorgnette-tiny";
 /// The questions offered before the user has any of their own.
 const PRESETS: [&str; 6] = [
     "What is that?",
@@ -36,7 +36,7 @@ pub struct Settings {
     pub model: String,
     /// Where to compute.
     pub device: Device,
-    /// How exactly the language model's matrices are held.
+    /// Precision of the language model's matrices in memory. The encoder is always f32 on a CPU.
     pub weights: Precision,
     /// The longest answer, in tokens, from 1 to 4096.
     #[serde(deserialize_with = "count")]
@@ -87,11 +87,31 @@ pub enum Device {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// 8-bit blocks.
+    /// 8-bit blocks with one scale for 32 weights, multiplied as integers.
     #[default]
     Q8_0,
-    /// 32-bit floating point.
+    /// 32-bit floating point: four times the memory, the reference for parity.
     F32,
+}
+
+impl Precision {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Q8_0, Self::F32];
+
+    /// The name in settings and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Q8_0 => "q8_0",
+            Self::F32 => "f32",
+        }
+    }
+
+    /// The one of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|precision| precision.name() == name)
+    }
 }
 
 /// Light or dark.
@@ -180,7 +200,7 @@ pub struct WindowPlace {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            model: MODEL.to_owned(),
+            model: DEFAULT_MODEL.to_owned(),
             device: Device::default(),
             weights: Precision::default(),
             max_tokens: 256,

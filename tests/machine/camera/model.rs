@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use model_store::DEFAULT_MODEL;
 use safetensors::{Dtype, tensor::TensorView};
 use serde_json::{Value, json};
+use values::config::DEFAULT_MODEL;
 
 /// Width of everything.
 const WIDE: usize = 64;

@@ -1,11 +1,10 @@
 //! Questions and their answers.
 
 use capture::{CameraDevice, CameraFormatInfo, CameraState, PixelFormat};
+use conversation::{Finish, Role};
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
-use engine::{Finish, Role};
 use ui::View;
-use ui::talk::CardState;
 use values::config::Settings;
 
 use super::driver::{Driver, Start};
@@ -19,7 +18,7 @@ fn a_question_is_asked_and_its_answer_comes_word_by_word() {
     assert_eq!(driver.view().ask.question, "", "the line is free for the next question");
     assert!(driver.has("Looking"));
     driver.engine.say(&[" A", " black"], 0.9);
-    driver.until("words are there", |view| view.talk.cards[0].text == "A black");
+    driver.until("words are there", |view| view.talk.cards[0].text() == "A black");
     assert!(driver.has("A black") && driver.has("State: Answering"));
     driver.engine.say(&[" cat."], 0.9);
     driver.engine.end(Finish::End);
@@ -62,7 +61,7 @@ fn an_answer_is_stopped_by_its_button_and_by_escape() {
     let mut driver = Driver::showing("cat.jpg");
     driver.ask("What?");
     driver.engine.say(&["A", " very"], 0.9);
-    driver.until("words are there", |view| view.talk.cards[0].text == "A very");
+    driver.until("words are there", |view| view.talk.cards[0].text() == "A very");
     driver.click("Stop the answer");
     driver.until("it stopped", |view| !view.talk.is_answering());
     assert!(driver.has("Stopped."));
@@ -132,6 +131,34 @@ fn a_follow_up_keeps_the_picture_and_another_picture_begins_anew() {
     assert_eq!(driver.view().talk.cards.len(), 3);
 }
 
+/// The hash of the picture that is shown.
+fn pixels(view: &View) -> std::sync::Arc<str> {
+    view.stage.shown.as_ref().unwrap().frame.sha256().clone()
+}
+
+#[test]
+fn asking_again_is_about_the_cards_own_picture_and_shows_it() {
+    let mut driver = Driver::showing("cat.jpg");
+    driver.engine.inside().ready_answer = Some(vec!["Yes."]);
+    driver.ask("What is that?");
+    driver.until("it is complete", |view| !view.talk.is_answering());
+    let cat = pixels(driver.view());
+    let rocket = super::driver::sample("rocket.jpg").to_string_lossy().into_owned();
+    driver.window.event(egui::Event::Paste(rocket));
+    driver.until("another is shown", |view| pixels(view) != cat);
+    driver.ask("And that?");
+    driver.until("it is complete", |view| !view.talk.is_answering());
+    driver.window.query_all_by_label("Ask again").next().unwrap().click();
+    driver.until("it is asked and answered", |view| {
+        view.talk.cards.len() == 3 && !view.talk.is_answering()
+    });
+    assert_eq!(pixels(driver.view()), cat);
+    let turns = driver.engine.inside().asked[2].turns.clone();
+    assert_eq!((turns.len(), &*turns[0].text), (1, "What is that?"));
+    assert_eq!(*turns[0].pictures[0].frame.sha256(), cat);
+    assert!(driver.view().talk.cards[2].is_about(&cat));
+}
+
 #[test]
 fn a_picture_opened_again_is_the_same_picture() {
     let mut driver = Driver::showing("cat.jpg");
@@ -139,13 +166,12 @@ fn a_picture_opened_again_is_the_same_picture() {
     driver.engine.say(&["A cat."], 0.9);
     driver.engine.end(Finish::End);
     driver.until("it is complete", |view| !view.talk.is_answering());
-    let before = driver.view().stage.shown.as_ref().unwrap().frame.id;
-    let shown = |view: &View| view.stage.shown.as_ref().unwrap().frame.id;
+    let before = pixels(driver.view());
     let path = |name| super::driver::sample(name).to_string_lossy().into_owned();
     driver.window.event(egui::Event::Paste(path("lemon.jpg")));
-    driver.until("another is shown", |view| shown(view) != before);
+    driver.until("another is shown", |view| pixels(view) != before);
     driver.window.event(egui::Event::Paste(path("cat.jpg")));
-    driver.until("it is the first one again", |view| shown(view) == before);
+    driver.until("it is the first one again", |view| pixels(view) == before);
     driver.ask("What colour is it?");
     assert_eq!(driver.engine.inside().asked[1].turns.len(), 3);
 }
@@ -155,12 +181,12 @@ fn a_new_question_takes_the_place_of_the_answer_under_way() {
     let mut driver = Driver::showing("cat.jpg");
     driver.ask("One?");
     driver.engine.say(&["Old"], 0.9);
-    driver.until("a word is there", |view| view.talk.cards[0].text == "Old");
+    driver.until("a word is there", |view| view.talk.cards[0].text() == "Old");
     driver.ask("Two?");
     driver.engine.say(&["New"], 0.9);
-    driver.until("the new word is there", |view| view.talk.cards[1].text == "New");
-    assert_eq!(driver.view().talk.cards[0].text, "Old");
-    assert!(!driver.view().talk.cards[0].is_under_way());
+    driver.until("the new word is there", |view| view.talk.cards[1].text() == "New");
+    assert_eq!(driver.view().talk.cards[0].text(), "Old");
+    assert!(!driver.view().talk.cards[0].under_way);
 }
 
 #[test]
@@ -202,7 +228,7 @@ fn the_answer_is_announced_sentence_by_sentence() {
     let mut driver = Driver::showing("cat.jpg");
     driver.ask("What?");
     driver.engine.say(&["A cat. It", " sle"], 0.9);
-    driver.until("words are there", |view| view.talk.cards[0].text.ends_with("sle"));
+    driver.until("words are there", |view| view.talk.cards[0].text().ends_with("sle"));
     let status = |driver: &Driver| {
         let mut nodes = driver.window.query_all_by_label("A cat.");
         nodes.any(|node| {
@@ -223,7 +249,8 @@ fn asking_before_the_model_is_ready_waits_for_it() {
     assert!(driver.has("State: Starting the model"));
     driver.ask("What?");
     assert_eq!(driver.engine.questions(), ["What?"]);
-    assert!(matches!(driver.view().talk.cards[0].state, CardState::Looking));
+    let card = &driver.view().talk.cards[0];
+    assert!(card.under_way && card.exchange.answer.tokens.is_empty());
 }
 
 #[test]
@@ -263,10 +290,10 @@ fn live_mode_asks_only_when_the_scene_has_changed_and_holds_the_answer() {
     assert_eq!(rest(&mut driver, &cat, 2, 50), 1);
     // Another one does, and what is new is marked when its answer is complete.
     assert_eq!(rest(&mut driver, &lemon, 2, 300), 2);
-    assert_eq!(driver.view().live.held.as_ref().unwrap().text, "A cat.");
+    assert_eq!(driver.view().live.held.as_ref().unwrap().text(), "A cat.");
     driver.engine.say(&["A lemon."], 0.9);
     driver.engine.end(Finish::End);
-    driver.until("the next is held", |view| view.live.held.as_ref().unwrap().text == "A lemon.");
+    driver.until("the next is held", |view| view.live.held.as_ref().unwrap().text() == "A lemon.");
     assert_eq!(driver.view().live.news.len(), 1);
     driver.click("Keep this");
     assert_eq!(driver.view().talk.cards.len(), 1);

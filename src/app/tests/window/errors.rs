@@ -1,7 +1,8 @@
 //! What goes wrong is told once, in words, with a way out; everything else goes on.
 
+use conversation::Finish;
 use egui_kittest::kittest::Queryable;
-use engine::{EngineError, Finish};
+use engine::EngineError;
 
 use super::driver::{Driver, Start, sample};
 use super::fake::FakeEngine;
@@ -24,13 +25,13 @@ fn an_answer_that_fails_is_told_and_the_next_one_comes() {
     driver.engine.fail(EngineError::Crashed("index out of bounds".into()));
     driver.until("it is told", |view| view.toasts.has("the engine failed and was restarted"));
     // Once as a message, once at its place in the conversation, and not as an answer.
-    assert_eq!(driver.view().talk.cards[0].text, "");
+    assert_eq!(driver.view().talk.cards[0].text(), "");
     driver.click("Show the log");
     assert_eq!(driver.desktop.0.lock().unwrap().revealed.len(), 1);
     driver.ask("Again?");
     driver.engine.say(&["A cat."], 0.9);
     driver.engine.end(Finish::End);
-    driver.until("the next one is there", |view| view.talk.cards[1].text == "A cat.");
+    driver.until("the next one is there", |view| view.talk.cards[1].text() == "A cat.");
 }
 
 #[test]
@@ -90,5 +91,5 @@ fn conversations_that_cannot_be_kept_are_had_all_the_same() {
     driver.until("the answer is there", |view| {
         !view.talk.is_answering() && view.toasts.newest_error().is_some()
     });
-    assert_eq!(driver.view().talk.cards[0].text, "A cat.");
+    assert_eq!(driver.view().talk.cards[0].text(), "A cat.");
 }

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use capture::{CameraChoice, CameraDevice, CameraFeed, CameraState};
+use conversation::{Answer, Finish, ModelInfo, Timings, Token};
 use encoder::{EncoderError, Encoders};
 use engine::{
-    Answer, Answering, EngineError, EngineEvent, Finish, LoadRequest, ModelInfo, Piece, Question,
-    RequestId, ScoreRequest, Scores, Timings, Token, Usage, Weights,
+    Answering, EngineError, EngineEvent, LoadRequest, LoadedModel, Piece, Question, RequestId,
+    ScoreRequest, Scores,
 };
 use grounding::TokenLogits;
 use lorgnette_app::desktop::{Desktop, Wish};
@@ -49,12 +50,14 @@ pub struct EngineInside {
     events: VecDeque<EngineEvent>,
 }
 
-pub fn model() -> ModelInfo {
-    ModelInfo {
-        name: "fake".into(),
-        revision: "1".into(),
-        weights: Weights::Q8_0,
-        device: "CPU",
+pub fn model() -> LoadedModel {
+    LoadedModel {
+        info: ModelInfo {
+            name: "fake".into(),
+            revision: "1".into(),
+            weights: "q8_0".into(),
+            device: "CPU".into(),
+        },
         context: 2048,
         picture_tokens: Some(64),
         image_side: Some(224),
@@ -168,10 +171,10 @@ impl EngineInside {
         let Some(request) = self.current.take() else { return };
         let tokens = std::mem::take(&mut self.said);
         let text: String = tokens.iter().map(|token| token.text.as_str()).collect();
-        let usage = Usage { prompt_tokens: 88, answer_tokens: tokens.len(), dropped_turns: 0 };
         let timings = Timings { prepare: 0.05, prefill: 0.83, decode: 0.2 };
         let text = text.trim().to_owned();
-        let answer = Answer { text, tokens, finish, usage, timings };
+        let answer =
+            Answer { text, tokens, finish, timings, prompt_tokens: 88, ..Answer::default() };
         self.events.push_back(EngineEvent::Done(request, Box::new(answer)));
     }
 

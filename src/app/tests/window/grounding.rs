@@ -1,8 +1,9 @@
 //! Answers tied to the picture: what the engine is asked to read back, and what comes of it.
 
+use conversation::Finish;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
-use engine::{EngineError, Finish, ScoreRequest};
+use engine::{EngineError, ScoreRequest};
 use ui::maps::{MapKind, Wanted};
 use values::config::Settings;
 use values::frame::FrameId;

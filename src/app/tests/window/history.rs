@@ -1,8 +1,8 @@
 //! Conversations that are kept.
 
+use conversation::Finish;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
-use engine::Finish;
 use ui::View;
 
 use super::driver::{Driver, Start, sample};
@@ -42,7 +42,7 @@ fn a_conversation_is_kept_found_again_after_a_restart_and_gone_on_with() {
     let name = "Conversation: What is that? A cat., Today";
     driver.window.get_by_label_contains(name).click();
     driver.until("it is shown", |view| view.talk.cards.len() == 1);
-    assert_eq!(driver.view().talk.cards[0].text, "A cat.");
+    assert_eq!(driver.view().talk.cards[0].text(), "A cat.");
     let frame = driver.view().stage.shown.as_ref().unwrap().frame.clone();
     assert_eq!(frame.source.name(), "cat.jpg");
     let original = capture::load(&sample("cat.jpg")).unwrap();
@@ -56,6 +56,49 @@ fn a_conversation_is_kept_found_again_after_a_restart_and_gone_on_with() {
     driver.until("it is kept in the same one", |view| {
         view.history.rows.len() == 1 && view.history.rows[0].questions == 2
     });
+}
+
+/// A window that has just opened the one conversation of `home`.
+fn reopened(home: std::rc::Rc<tempfile::TempDir>) -> Driver {
+    let mut driver = Driver::with(Start { home: Some(home), ..Start::default() });
+    driver.until("it is listed", |view| !view.history.rows.is_empty());
+    driver.window.query_all_by_label_contains("Conversation: ").next().unwrap().click();
+    driver.until("it is shown", |view| !view.talk.cards.is_empty());
+    driver
+}
+
+#[test]
+fn asking_again_reads_the_picture_that_was_kept_or_says_that_it_is_gone() {
+    let mut driver = with_answer("A cat.");
+    driver.window.event(egui::Event::Paste(sample("lemon.jpg").to_string_lossy().into_owned()));
+    driver.until("another is shown", |view| {
+        view.stage.shown.as_ref().unwrap().frame.source.name() == "lemon.jpg"
+    });
+    driver.engine.inside().ready_answer = Some(vec!["Yes."]);
+    driver.ask("And that?");
+    driver.until("it is complete", |view| !view.talk.is_answering());
+
+    let mut driver = reopened(driver.close());
+    driver.engine.inside().ready_answer = Some(vec!["Yes."]);
+    assert_eq!(driver.view().stage.shown.as_ref().unwrap().frame.source.name(), "lemon.jpg");
+    driver.window.query_all_by_label("Ask again").next().unwrap().click();
+    driver.until("it is asked and answered", |view| {
+        view.talk.cards.len() == 3 && !view.talk.is_answering()
+    });
+    assert_eq!(driver.view().stage.shown.as_ref().unwrap().frame.source.name(), "cat.jpg");
+    let asked = driver.engine.inside().asked[0].turns.clone();
+    assert_eq!(asked[0].pictures[0].frame.source.name(), "cat.jpg");
+
+    let home = driver.close();
+    let sessions = home.path().join("data/sessions");
+    let folder = std::fs::read_dir(sessions).unwrap().next().unwrap().unwrap().path();
+    std::fs::remove_file(folder.join("pictures/0002.png")).unwrap();
+    let mut driver = reopened(home);
+    driver.window.query_all_by_label("Ask again").nth(1).unwrap().click();
+    driver.until("it is told", |view| {
+        view.toasts.has("The picture of this question is gone: ") && !view.talk.is_answering()
+    });
+    assert!(driver.engine.inside().asked.is_empty());
 }
 
 #[test]
@@ -151,7 +194,7 @@ fn a_conversation_is_exported_three_ways_and_imported() {
     driver.click("From a zip file");
     listed(&mut driver, 2);
     driver.until("it is shown", |view| view.toasts.has("Imported"));
-    assert_eq!(driver.view().talk.cards[0].text, "A cat.");
+    assert_eq!(driver.view().talk.cards[0].text(), "A cat.");
     // And the folder.
     let folder = out.path().join("What is that A cat");
     driver.desktop.0.lock().unwrap().answers.push_back(Ok(vec![folder]));
@@ -174,6 +217,8 @@ fn two_windows_do_not_damage_each_others_history() {
     second.engine.say(&["There."], 0.9);
     second.engine.end(Finish::End);
     second.until("it has its own", |view| view.history.rows.len() == 2);
+    assert_eq!(second.view().talk.cards.len(), 1, "what is shown is what is kept");
+    assert_eq!(second.engine.inside().asked[0].turns.len(), 1, "and what was told");
     first.ask("What colour?");
     first.engine.say(&["Black."], 0.9);
     first.engine.end(Finish::End);
@@ -221,7 +266,7 @@ fn what_a_killed_window_was_saying_is_there_again() {
     let mut driver = Driver::showing("cat.jpg");
     driver.ask("What is that?");
     driver.engine.say(&["A", " black", " cat"], 0.9);
-    driver.until("words are there", |view| view.talk.cards[0].text == "A black cat");
+    driver.until("words are there", |view| view.talk.cards[0].text() == "A black cat");
     // The journal has them before the answer ends. A process that is killed lets go of its lock;
     // here a copy of the folder has none.
     let copy = tempfile::tempdir().unwrap();
@@ -243,7 +288,7 @@ fn what_a_killed_window_was_saying_is_there_again() {
     driver.until("it is listed", |view| view.history.rows.len() == 1);
     driver.window.get_by_label_contains("Conversation: What is that?").click();
     driver.until("it is shown", |view| view.talk.cards.len() == 1);
-    assert_eq!(driver.view().talk.cards[0].text, "A black cat");
+    assert_eq!(driver.view().talk.cards[0].text(), "A black cat");
     assert!(driver.has("Lorgnette ended before the answer did."));
 }
 

@@ -1,8 +1,8 @@
 //! A few pictures of the window, drawn by software rendering: `UPDATE_SNAPSHOTS=1` makes them anew.
 
+use conversation::Finish;
 use egui_kittest::SnapshotOptions;
 use egui_kittest::kittest::Queryable;
-use engine::Finish;
 use ui::View;
 
 use super::driver::{Driver, Start, sample};
@@ -46,7 +46,7 @@ fn the_window_looks_as_it_should() {
     narrow.ask("What is that?");
     narrow.engine.say(&["A **striped** cat", " on"], 0.9);
     narrow.engine.say(&[" a", " bench."], 0.1);
-    narrow.until("it is drawn", |view| view.talk.cards[0].text.ends_with("bench."));
+    narrow.until("it is drawn", |view| view.talk.cards[0].text().ends_with("bench."));
     narrow.engine.end(Finish::End);
     narrow.until("it is complete", |view| {
         !view.talk.is_answering() && view.history.rows.iter().any(|row| row.thumbnail.is_some())

@@ -92,7 +92,7 @@ fn conversations_can_be_kept_elsewhere() {
     driver.press(Modifiers::NONE, Key::Escape);
     driver.ask("What?");
     driver.engine.say(&["A cat."], 0.9);
-    driver.engine.end(engine::Finish::End);
+    driver.engine.end(conversation::Finish::End);
     driver.until("it is listed", |view| view.history.rows.len() == 1);
     assert_eq!(std::fs::read_dir(elsewhere.path().join("sessions")).unwrap().count(), 1);
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use conversation::{Answer, Exchange, Finish, Options, Picture, Token};
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
@@ -13,7 +14,6 @@ use lorgnette_ui::maps::{Grounding, MapAction, Wanted};
 use lorgnette_ui::stage::Shown;
 use lorgnette_ui::talk::Card;
 use lorgnette_ui::{self, Action, View};
-use session::Finish;
 use values::config::Fill;
 use values::frame::{Frame, Source};
 use values::heatmap::Heatmap;
@@ -75,12 +75,16 @@ impl Bench {
     /// Adds an answer about the picture that is shown, tied to it like this.
     pub fn answer(&mut self, text: &str, grounding: Wanted<Grounding>) -> usize {
         let view = self.view();
-        let frame = view.stage.shown.as_ref().map(|shown| shown.frame.id);
-        let mut card = Card::asked("What is that?".into(), frame, None);
-        for word in text.split_inclusive(' ') {
-            card.push(word, -0.05);
-        }
-        card.finish(text, card.tokens.len(), Finish::End);
+        let pictures = view.stage.shown.iter().map(|shown| Picture::of(&shown.frame, None));
+        let token = |word: &str| Token { id: 1, text: word.into(), logprob: -0.05 };
+        let answer = Answer {
+            text: text.into(),
+            tokens: text.split_inclusive(' ').map(token).collect(),
+            finish: Finish::End,
+            ..Answer::default()
+        };
+        let asked = Exchange::new("What is that?", pictures.collect(), Options::default(), None);
+        let mut card = Card::kept(Exchange { answer, ..asked });
         card.grounding = grounding;
         view.talk.cards.push(card);
         let card = view.talk.cards.len() - 1;
@@ -164,6 +168,13 @@ pub fn picture() -> image::RgbImage {
             image::Rgb([150 - (60.0 * v) as u8, 155 - (50.0 * v) as u8, 165 - (40.0 * v) as u8])
         }
     })
+}
+
+/// Another picture, if only by one pixel.
+pub fn other_picture() -> image::RgbImage {
+    let mut pixels = picture();
+    pixels.get_pixel_mut(0, 0).0[0] ^= 1;
+    pixels
 }
 
 /// A map that is `high` around this place, with `low` elsewhere.

@@ -13,7 +13,7 @@ use values::heatmap::Heatmap;
 use values::region::Region;
 
 use super::bench::{
-    ANSWER, Bench, SMALL, WIDE, answered, causal, encoder, grounding, lit, picture, spot,
+    ANSWER, Bench, SMALL, WIDE, answered, causal, encoder, grounding, lit, other_picture, spot,
 };
 
 fn showing(kind: MapKind) -> Bench {
@@ -281,7 +281,7 @@ fn the_causal_check_is_begun_watched_and_stopped() {
     bench.steps();
     assert!(bench.has("No area mattered more than a random one."));
     // Of another picture, it is not shown.
-    bench.show(picture(), false);
+    bench.show(other_picture(), false);
     bench.steps();
     assert!(!bench.has("random area"));
     assert!(bench.window.get_by_label("Start the check").accesskit_node().is_disabled());

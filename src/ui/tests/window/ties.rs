@@ -5,7 +5,7 @@ use egui_kittest::kittest::Queryable;
 use lorgnette_ui::Action;
 use lorgnette_ui::maps::{MapAction, MapKind};
 
-use super::bench::{WIDE, answered, lit, picture};
+use super::bench::{WIDE, answered, lit, other_picture};
 
 #[test]
 fn pointing_at_a_phrase_lights_its_box_and_pointing_at_the_box_its_phrase() {
@@ -82,7 +82,7 @@ fn a_lit_box_does_not_keep_the_pointer_from_the_picture() {
 fn an_answer_about_another_picture_has_no_marks() {
     let mut bench = answered(WIDE, false);
     bench.view().maps.kind = Some(MapKind::Word);
-    bench.show(picture(), false);
+    bench.show(other_picture(), false);
     bench.steps();
     assert!(bench.window.query_by_label("red square").is_none());
     assert!(bench.has("It is tied to another picture than the one shown."));

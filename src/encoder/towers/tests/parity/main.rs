@@ -9,7 +9,8 @@ mod towers;
 
 use std::path::{Path, PathBuf};
 
-use model_store::{DEFAULT_MODEL, ModelFolder};
+use model_store::ModelFolder;
+use values::config::DEFAULT_MODEL;
 
 /// The repository.
 fn root() -> PathBuf {

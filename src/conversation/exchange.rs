@@ -1,0 +1,133 @@
+//! A question with its answer.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use values::frame::Frame;
+use values::region::Region;
+
+use crate::{Answer, null_is_zero};
+
+/// A question with its answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// Its number within the conversation: from 1, growing.
+    pub id: u32,
+    /// When it was asked, in milliseconds since 1970.
+    pub asked: u64,
+    /// The pictures it is about, also where an earlier question has shown them already.
+    pub pictures: Vec<Picture>,
+    /// The question as it was typed.
+    pub question: String,
+    /// How the answer was asked for.
+    pub options: Options,
+    /// The model that was asked; `None` where none was loaded.
+    pub model: Option<ModelInfo>,
+    /// The answer.
+    pub answer: Answer,
+    /// Whether it was asked by itself, whatever was said before: so live mode asks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alone: bool,
+}
+
+impl Exchange {
+    /// A question that is asked now, as yet without a number and without an answer.
+    #[must_use]
+    pub fn new(
+        question: impl Into<String>,
+        pictures: Vec<Picture>,
+        options: Options,
+        model: Option<ModelInfo>,
+    ) -> Self {
+        Self {
+            id: 0,
+            asked: now(),
+            pictures,
+            question: question.into(),
+            options,
+            model,
+            answer: Answer::default(),
+            alone: false,
+        }
+    }
+}
+
+/// Milliseconds since 1970.
+#[must_use]
+pub fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A picture of a conversation, or the part of it that a question means: told by its pixels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Picture {
+    /// The file in the conversation's folder: `pictures/0001.png`.
+    pub file: String,
+    /// The name to show, such as `cat.jpg`: never a path.
+    pub name: String,
+    /// The width in pixels.
+    pub width: u32,
+    /// The height in pixels.
+    pub height: u32,
+    /// The part to look at, or all of it.
+    pub region: Option<Region>,
+    /// [`Frame::sha256`]: it names the pixels, whatever file they are in.
+    pub sha256: String,
+}
+
+impl Picture {
+    /// The part `region` of `frame`, or all of it. Who keeps it gives it a file.
+    #[must_use]
+    pub fn of(frame: &Frame, region: Option<Region>) -> Self {
+        Self {
+            file: String::new(),
+            name: frame.source.kept_name(),
+            width: frame.width(),
+            height: frame.height(),
+            region,
+            sha256: frame.sha256().to_string(),
+        }
+    }
+
+    /// Whether both show the model the same thing.
+    #[must_use]
+    pub fn shows_the_same(&self, other: &Self) -> bool {
+        self.sha256 == other.sha256 && self.region == other.region
+    }
+}
+
+/// How an answer is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Options {
+    /// Longest answer, in tokens.
+    pub max_tokens: usize,
+    /// 0 takes the likeliest token each time; above it tokens are drawn from the softmax of
+    /// logits / temperature.
+    #[serde(deserialize_with = "null_is_zero")]
+    pub temperature: f64,
+    /// Start of the random stream for a temperature above 0: the same seed, the same answer.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { max_tokens: 256, temperature: 0.0, seed: 0 }
+    }
+}
+
+/// A model, as precisely as it takes to ask the same one again.
+///
+/// Its precision and device are words, since what is read back may name some that are not known
+/// here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// What the user calls it.
+    pub name: String,
+    /// Which edition.
+    pub revision: String,
+    /// Precision of its language model's matrices: `q8_0`, `f32`.
+    pub weights: String,
+    /// Where it computes: `CPU`, `CUDA`.
+    pub device: String,
+}
