@@ -104,7 +104,7 @@ impl Maps {
     ) -> Result<Self, CliError> {
         let vision = (encoders.vision)(&model.folder)?;
         let encoder = vision.attention(&told.picture)?;
-        let mut grounder = Grounder::new(told, vision.side());
+        let mut grounder = Grounder::new(told, vision.side()).patient();
         let (mut readings, mut seconds) = (0, 0.0);
         while let Some(wanted) = grounder.next() {
             let scores = session.score(wanted)?;

@@ -23,6 +23,8 @@ pub const LEAST_SUPPORT: f32 = std::f32::consts::LN_2;
 pub struct Grounder {
     told: Told,
     side: u32,
+    /// Seconds that one reading may take for places to be looked for.
+    patience: f64,
     stage: Stage,
     /// A map for each word of the answer, once the first reading is done.
     pub words: Vec<WordMap>,
@@ -44,11 +46,18 @@ impl Grounder {
         Self {
             told,
             side,
+            patience: PATIENCE,
             stage: Stage::Words,
             words: Vec::new(),
             phrases: Vec::new(),
             sought: true,
         }
+    }
+
+    /// The same, however long it takes: it was asked for.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        Self { patience: f64::INFINITY, ..self }
     }
 
     /// What is to be read back next; `None` at the end.
@@ -102,7 +111,7 @@ impl Grounder {
         for phrase in &mut self.phrases {
             phrase.place = None;
         }
-        self.sought = scores.took <= PATIENCE;
+        self.sought = scores.took <= self.patience;
         if self.words.is_empty() || !self.sought {
             self.stage = Stage::Over;
             return Ok(());
@@ -243,6 +252,10 @@ mod tests {
         grounder.take(&Scores { took: PATIENCE + 1.0, ..scores(&wanted) }).unwrap();
         assert!(grounder.next().is_none() && grounder.has_words());
         assert_eq!((grounder.words.len(), grounder.phrases[0].place), (2, None));
+
+        let mut grounder = Grounder::new(told("A lemon."), 64).patient();
+        grounder.take(&Scores { took: PATIENCE + 1.0, ..scores(&wanted) }).unwrap();
+        assert!(grounder.next().is_some());
     }
 
     #[test]
