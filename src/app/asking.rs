@@ -97,8 +97,8 @@ impl App {
         match (pictures.iter().map(look).collect::<Option<Vec<_>>>(), &self.view.history.open) {
             (Some(looks), _) => self.put_again(ctx, question, looks),
             (None, Some(id)) => {
-                let job = Job::Look(id.clone(), pictures);
-                self.again = Some(question);
+                let job = Job::Look(id.clone(), pictures.clone());
+                self.again = Some((question, pictures));
                 self.keep(job);
             }
             (None, None) => self.picture_is_gone("it was not kept"),
@@ -126,9 +126,9 @@ impl App {
         self.fail(format!("The picture of this question is gone: {reason}."));
     }
 
-    fn put(&mut self, ctx: &egui::Context, question: String, looks: Vec<Look>) {
+    /// Makes what is shown the conversation that is kept here, before something is added to it.
+    fn go_on(&mut self) {
         self.leave_opening();
-        self.finish_cut_off();
         self.again = None;
         if std::mem::take(&mut self.borrowed) {
             // Another window keeps what is shown: nothing of it is told or kept here.
@@ -136,6 +136,11 @@ impl App {
             self.view.talk = Talk::default();
             self.view.history.open = None;
         }
+    }
+
+    fn put(&mut self, ctx: &egui::Context, question: String, looks: Vec<Look>) {
+        self.finish_cut_off();
+        self.go_on();
         let frames: Vec<Frame> = looks.iter().map(|look| look.frame.clone()).collect();
         for frame in &frames {
             self.album.put(frame);
@@ -214,7 +219,7 @@ impl App {
         let (Some(frame), Some(held)) = (self.live_frame.take(), self.view.live.held.take()) else {
             return;
         };
-        self.leave_opening();
+        self.go_on();
         self.album.put(&frame);
         let region = held.region();
         let mut exchange = held.exchange.clone();

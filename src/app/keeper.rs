@@ -81,8 +81,8 @@ pub enum News {
     Imported(SessionId),
     /// A conversation to be shown.
     Opened(Box<Opened>),
-    /// The pictures that were to be read, or why one is gone.
-    Looked(Result<Vec<Look>, String>),
+    /// These pictures were to be read: they themselves, or why one is gone.
+    Looked(Vec<Picture>, Result<Vec<Look>, String>),
     /// One was taken away.
     Deleted(SessionId, String),
     /// What was asked for is done, in words.

@@ -88,8 +88,8 @@ pub struct App {
     borrowed: bool,
     /// Pictures of the conversation.
     album: asking::Album,
-    /// The question to be put again once its pictures are read.
-    again: Option<String>,
+    /// The question to be put again once its pictures are read, and those.
+    again: Option<(String, Vec<conversation::Picture>)>,
     under_way: Vec<UnderWay>,
     /// What the answer that live mode holds is about.
     live_frame: Option<Frame>,

@@ -85,7 +85,7 @@ impl App {
     pub(super) fn follow_maps(&mut self) {
         let about = self.view.stage.shown.as_ref().filter(|shown| !shown.live);
         let region = self.view.stage.region;
-        let about = about.map(|shown| Look { frame: shown.frame.clone(), region }.about());
+        let about = about.map(|shown| About { sha256: shown.frame.sha256().clone(), region });
         if about != self.map_state.about {
             self.map_state.about = about;
             let maps = &mut self.view.maps;

@@ -168,8 +168,10 @@ impl App {
                 self.view.toasts.add(Kind::Done, "Imported");
             }
             News::Opened(opened) => self.show_conversation(ctx, *opened),
-            News::Looked(looks) => {
-                let Some(question) = self.again.take() else { return };
+            News::Looked(pictures, looks) => {
+                // Meanwhile another question may have been asked, or asked for.
+                let wanted = self.again.take_if(|(_, wanted)| *wanted == pictures);
+                let Some((question, _)) = wanted else { return };
                 match looks {
                     Ok(looks) => self.put_again(ctx, question, looks),
                     Err(reason) => self.picture_is_gone(&reason),

@@ -153,7 +153,8 @@ impl<'a, T: Fn(News)> Worker<'a, T> {
                     Ok(Look { frame, region: picture.region })
                 };
                 let looks = pictures.iter().map(read).collect::<Result<_, SessionError>>();
-                (self.tell)(News::Looked(looks.map_err(|error| error.to_string())));
+                let looks = looks.map_err(|error| error.to_string());
+                (self.tell)(News::Looked(pictures, looks));
                 Ok(())
             }
             Job::Rename(id, title) => match &mut self.writer {

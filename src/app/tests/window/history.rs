@@ -102,6 +102,35 @@ fn asking_again_reads_the_picture_that_was_kept_or_says_that_it_is_gone() {
 }
 
 #[test]
+fn of_two_questions_asked_again_the_last_is_put_about_its_own_picture() {
+    let mut driver = with_answer("A cat.");
+    driver.engine.inside().ready_answer = Some(vec!["Yes."]);
+    for (number, name) in ["lemon.jpg", "rocket.jpg"].into_iter().enumerate() {
+        driver.window.event(egui::Event::Paste(sample(name).to_string_lossy().into_owned()));
+        driver.until("another is shown", |view| {
+            view.stage.shown.as_ref().unwrap().frame.source.name() == name
+        });
+        driver.ask("What is that?");
+        driver.until("it is complete", |view| {
+            view.talk.cards.len() == number + 2 && !view.talk.is_answering()
+        });
+    }
+    let mut driver = reopened(driver.close());
+    driver.engine.inside().ready_answer = Some(vec!["Yes."]);
+    for card in [0, 1] {
+        driver.window.query_all_by_label("Ask again").nth(card).unwrap().click();
+        driver.window.step();
+    }
+    driver.until("it is asked and answered", |view| {
+        view.talk.cards.len() == 4 && !view.talk.is_answering()
+    });
+    driver.steps();
+    let asked = driver.engine.inside().asked.clone();
+    let shown = &asked.last().unwrap().turns.last().unwrap().pictures;
+    assert_eq!((asked.len(), shown[0].frame.source.name()), (1, "lemon.jpg".to_owned()));
+}
+
+#[test]
 fn new_search_rename_delete_and_undo() {
     let mut driver = with_answer("A cat.");
     driver.press(Modifiers::COMMAND, Key::N);
