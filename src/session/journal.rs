@@ -148,8 +148,7 @@ pub fn read(folder: &Path) -> Result<Vec<Exchange>, SessionError> {
             (Ok(Event::Token { exchange, index, token }), Some(last))
                 if exchange == last.id && index == last.answer.tokens.len() =>
             {
-                last.answer.text.push_str(&token.text);
-                last.answer.tokens.push(token);
+                last.answer.push(token);
             }
             _ => break,
         }

@@ -151,7 +151,7 @@ impl Frame {
     /// SHA-256, in hexadecimal, over the width and the height as 32-bit little-endian numbers and
     /// the RGB bytes, rows from the top: it names the pixels, whatever they were read from.
     ///
-    /// Computed when it is first asked for: some 0.1 s for 100 megapixels.
+    /// Computed when it is first asked for, which for a large picture is not to be waited for.
     pub fn sha256(&self) -> &Arc<str> {
         self.sha256.get_or_init(|| {
             let mut hasher = Sha256::new();
