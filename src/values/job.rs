@@ -1,7 +1,11 @@
-//! What long work shares with whoever started it.
+//! What long work shares with whoever started it, and the one kind of thread that does it.
+
+mod worker;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+pub use worker::{Desk, Lane, Refused, Rest, Trouble, Work, Worker};
 
 /// How far a long job has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

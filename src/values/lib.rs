@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`frame`], [`region`], [`picture`] | a picture, the part of it that "that" means, and both together |
 //! | [`heatmap`] | maps over a picture: numbers, colours, files |
-//! | [`job`] | what long work shares: progress, slots for the newest value |
+//! | [`job`] | the one kind of background thread, and what long work shares: progress, slots for the newest value |
 //! | [`config`] | the folders of this installation, the settings |
 //! | [`log`] | the log file, which holds no question, answer or picture |
 //! | [`panics`] | a panic, logged; a dependency's kept from the terminal and made an error |
