@@ -103,7 +103,7 @@ impl App {
             }
             EngineEvent::Token(_, token) => self.token(request, token),
             EngineEvent::Done(_, answer) => self.done(request, *answer),
-            EngineEvent::Scored(_, scores) => self.scored(request, &scores),
+            EngineEvent::Scored(_, scores) => self.scored(request, scores),
             EngineEvent::Failed(_, error) => {
                 if !self.reading_failed(request, &error) {
                     self.failed(request, &error);

@@ -139,6 +139,7 @@ impl App {
     }
 
     fn put(&mut self, ctx: &egui::Context, question: String, looks: Vec<Look>) {
+        self.give_way();
         self.finish_cut_off();
         self.go_on();
         let frames: Vec<Frame> = looks.iter().map(|look| look.frame.clone()).collect();
@@ -191,6 +192,7 @@ impl App {
         let (question, options) = (live.question.clone(), self.options());
         let asked = Exchange::new(question, vec![picture], options, self.model());
         let exchange = Exchange { alone: true, ..asked };
+        self.give_way();
         self.view.live.last = Some(Instant::now());
         if let Some(viewfinder) = &self.viewfinder {
             viewfinder.asked();

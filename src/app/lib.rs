@@ -28,7 +28,7 @@ use std::time::Instant;
 
 use encoder::Encoders;
 use engine::{Answering, LoadRequest, RequestId};
-use explain::Explainer;
+use explain::{Explainer, Reader};
 use session::SessionId;
 use speech::{SpeechError, Voice};
 use ui::{View, stage, status, theme, toast};
@@ -105,6 +105,8 @@ pub struct App {
     map_state: maps::MapState,
     /// The thread of the encoders' maps.
     explainer: Option<Explainer>,
+    /// The thread that computes what answers that are read back say.
+    reader: Option<Reader>,
     meter: Meter,
     shown_scale: Option<f32>,
     shown_theme: Option<values::config::Theme>,
@@ -144,6 +146,8 @@ impl App {
         let explainer = Explainer::start(encoders, wake(ctx))
             .inspect_err(|error| lacking("drawing of maps", error))
             .ok();
+        let reader =
+            Reader::start(wake(ctx)).inspect_err(|error| lacking("tying of answers", error)).ok();
         view.system = ui::settings::SystemView {
             models: model_store::shipped(&folders),
             accelerator,
@@ -183,6 +187,7 @@ impl App {
             network_asked: None,
             map_state: maps::MapState::default(),
             explainer,
+            reader,
             meter: Meter::default(),
             shown_scale: None,
             shown_theme: None,
@@ -203,7 +208,7 @@ impl App {
         &self.view
     }
 
-    /// What the frames drawn while an answer was coming took of this thread's processor time.
+    /// What the frames took of this thread's processor time.
     pub fn cost(&self) -> Option<Cost> {
         self.meter.cost()
     }
@@ -338,7 +343,7 @@ impl eframe::App for App {
             self.act(&ctx, action);
         }
         self.remember_window(&ctx);
-        self.meter.stop(self.view.talk.is_answering());
+        self.meter.stop();
     }
 
     fn on_exit(&mut self) {

@@ -2,13 +2,14 @@
 //!
 //! What the engine must read back goes one reading at a time, so that a question waits for one at
 //! the most. A question takes the place of the readings; what they were for is then left as it is.
+//! What is computed between them is computed by [`Reader`], on a thread of its own.
 
-use engine::{EngineError, Question, RequestId, ScoreRequest, Scores};
-use explain::{Check, Curtain, Grounder, LEAST_SUPPORT, MapNews, Told};
-use ui::maps::{Grounding, MapAction, MapKind, Typed, Wanted, card};
-use values::config::Fill;
+use engine::{EngineError, Question, RequestId, Scores};
+use explain::{Aim, Explainer, Finding, MapNews, ReadId, ReadNews, Reader, Told};
+use ui::maps::{MapAction, MapKind, Wanted, card};
 use values::frame::FrameId;
-use values::picture::{About, Look};
+use values::job::Trouble;
+use values::picture::{About, ImageInput, Look};
 use values::region::Region;
 
 use super::App;
@@ -16,34 +17,33 @@ use super::act::Waiting;
 use super::asking::turns;
 use super::desktop::Wish;
 
+const NO_READER: &str = "the thread that computes the maps is not there: start Lorgnette again";
+
 /// Shortest time between two looks of the dual encoder at a live picture.
 const LABELS_INTERVAL: std::time::Duration = std::time::Duration::from_millis(700);
 
-/// What the engine is reading back.
-pub struct Reading {
-    request: RequestId,
+/// What is being found out by reading an answer back.
+struct Reading {
+    id: ReadId,
     what: What,
+    /// What the engine is reading; none while the thread computes.
+    request: Option<RequestId>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum What {
     /// The words and phrases of this card's answer.
-    Ground(usize, Box<Grounder>),
-    /// A word that was typed; then, once its map is there, the same about nothing.
-    Type(Box<TypedWord>),
+    Ground(usize),
+    /// A word that was typed.
+    Type,
     /// The answer of a card with parts of the picture hidden.
-    Check(Box<(Told, Check)>),
-}
-
-struct TypedWord {
-    text: String,
-    told: Told,
-    side: u32,
-    found: Option<(Typed, f32)>,
+    Check,
 }
 
 /// What the maps need to remember between frames.
 #[derive(Default)]
 pub struct MapState {
+    /// What is being found out, each kind once.
     readings: Vec<Reading>,
     /// What the maps that are shown are about.
     about: Option<About>,
@@ -66,7 +66,7 @@ impl App {
             MapAction::Word(card, word) => {
                 maps.word = Some((card, word));
                 maps.typed = Wanted::None;
-                self.map_state.readings.retain(|reading| !matches!(reading.what, What::Type(_)));
+                self.leave(|what| what == What::Type);
             }
             MapAction::TypeWord(word) => self.type_word(word.trim()),
             MapAction::FindPhrase(phrase) => self.find_phrase(phrase.trim()),
@@ -91,7 +91,10 @@ impl App {
             let maps = &mut self.view.maps;
             (maps.encoder, maps.phrase, maps.typed) = (Wanted::None, Wanted::None, Wanted::None);
             maps.labels.clear();
-            self.map_state.readings.retain(|reading| !matches!(reading.what, What::Type(_)));
+            self.leave(|what| what == What::Type);
+            if let Some(explainer) = &self.explainer {
+                explainer.forget_picture();
+            }
         }
         let dual = &self.view.settings.maps.dual;
         if *dual != self.map_state.dual {
@@ -122,7 +125,7 @@ impl App {
 
     /// Asks for the encoder's attention on what is shown, unless it is there or on its way.
     pub(super) fn want_attention(&mut self) {
-        if let Some(reason) = self.no_maps() {
+        if let Some(Err(reason)) = self.maps_input() {
             self.view.maps.encoder = Wanted::Failed(reason);
             return;
         }
@@ -162,19 +165,30 @@ impl App {
         }
     }
 
-    /// Takes what the thread of the maps says.
-    pub(super) fn take_map(&mut self, news: MapNews) {
+    /// Takes what the threads of the maps say.
+    pub(super) fn take_maps(&mut self) {
+        while let Some(news) = self.explainer.as_ref().and_then(Explainer::news) {
+            self.take_map(news);
+        }
+        while let Some(news) = self.reader.as_ref().and_then(Reader::news) {
+            self.take_readback(news);
+        }
+        if let Some(trouble) = self.explainer.as_ref().and_then(Explainer::trouble) {
+            self.encoders_in_trouble(&trouble);
+        }
+        if let Some(trouble) = self.reader.as_ref().and_then(Reader::trouble) {
+            self.readbacks_in_trouble(&trouble);
+        }
+    }
+
+    fn take_map(&mut self, news: MapNews) {
         let maps = &mut self.view.maps;
-        let current = self.map_state.about.as_ref();
-        let wanted = |about: &About| Some(about) == current;
         match news {
-            MapNews::Attention(about, found) if wanted(&about) => {
+            MapNews::Attention(found) => {
                 maps.encoder = found.map_or_else(Wanted::Failed, Wanted::Ready);
             }
-            MapNews::Phrase(about, text, found) if wanted(&about) => {
-                let typed =
-                    found.map(|found| Typed { text, map: found.map, present: found.present });
-                maps.phrase = typed.map_or_else(Wanted::Failed, Wanted::Ready);
+            MapNews::Phrase(found) => {
+                maps.phrase = found.map_or_else(Wanted::Failed, Wanted::Ready);
             }
             MapNews::Labels(shares) => {
                 self.map_state.looking = false;
@@ -187,7 +201,43 @@ impl App {
             MapNews::Dual(opened) => {
                 maps.dual = opened.map_or_else(Wanted::Failed, Wanted::Ready);
             }
-            MapNews::Attention(..) | MapNews::Phrase(..) => {}
+        }
+    }
+
+    /// The thread of the encoders' maps begins anew, and knows of nothing, or is gone.
+    fn encoders_in_trouble(&mut self, trouble: &Trouble) {
+        let maps = &mut self.view.maps;
+        (maps.encoder, maps.phrase) = (Wanted::None, Wanted::None);
+        match trouble {
+            Trouble::Restarted(_) => {
+                // The folder of the dual encoder is told as if it were another.
+                self.map_state.dual = None;
+                if let (Some(explainer), Some(model)) = (&self.explainer, self.view.engine.model())
+                {
+                    explainer.model(model.folder.clone());
+                }
+            }
+            Trouble::Dead(_) => {
+                self.explainer = None;
+                self.fail("The encoders' maps cannot be drawn any more: start Lorgnette again.");
+            }
+        }
+    }
+
+    /// The same of the thread that computes between readings.
+    fn readbacks_in_trouble(&mut self, trouble: &Trouble) {
+        let text = match trouble {
+            Trouble::Restarted(reason) => reason.clone(),
+            Trouble::Dead(_) => {
+                self.reader = None;
+                let text = "Answers cannot be tied to the picture any more: start Lorgnette again.";
+                self.fail(text);
+                text.to_owned()
+            }
+        };
+        // What fell with the thread is not begun again by itself: it might do the same.
+        for reading in std::mem::take(&mut self.map_state.readings) {
+            self.show_lack(reading.what, Some(text.clone()));
         }
     }
 
@@ -224,43 +274,27 @@ impl App {
         })
     }
 
-    /// The side of the square that the model's encoder is shown; none where its picture tokens
-    /// cannot be told apart.
-    fn image_side(&self) -> Option<u32> {
-        self.view.engine.model()?.image_side
-    }
-
-    /// Why the model that is loaded has no maps, where it has none.
-    fn no_maps(&self) -> Option<String> {
-        let model = self.view.engine.model().filter(|model| model.image_side.is_none())?;
-        Some(EngineError::NoMaps(model.info.name.clone()).to_string())
+    /// How the model is shown pictures, or why it has no maps.
+    fn maps_input(&self) -> Option<Result<ImageInput, String>> {
+        let model = self.view.engine.model()?;
+        Some(match model.input.grid() {
+            Some(_) => Ok(model.input.clone()),
+            None => Err(EngineError::NoMaps(model.info.name.clone()).to_string()),
+        })
     }
 
     /// Begins to tie the answer of a card to the picture.
     pub(super) fn ground(&mut self, index: usize) {
-        let (Some(told), Some(side)) = (self.told(index), self.image_side()) else {
-            if let (Some(reason), Some(card)) =
-                (self.no_maps(), self.view.talk.cards.get_mut(index))
-            {
-                card.grounding = Wanted::Failed(reason);
-            }
-            return;
-        };
-        let grounder = Grounder::new(told, side);
-        let Some(first) = grounder.next() else { return };
-        self.view.talk.cards[index].grounding = Wanted::Coming;
-        self.read(first, What::Ground(index, Box::new(grounder)));
+        let Some(told) = self.told(index) else { return };
+        self.begin(told, Aim::Ground, What::Ground(index));
     }
 
     fn type_word(&mut self, word: &str) {
-        if let Some(reason) = self.no_maps() {
-            self.view.maps.typed = Wanted::Failed(reason);
-        } else if !word.contains(char::is_alphanumeric) {
+        if !word.contains(char::is_alphanumeric) {
             let reason = "there is no word in it: type one with letters";
             self.view.maps.typed = Wanted::Failed(reason.to_owned());
             return;
         }
-        let Some(side) = self.image_side() else { return };
         let index = card(&self.view);
         let told = match index.and_then(|index| self.told(index)) {
             Some(told) => Some(told),
@@ -275,34 +309,19 @@ impl App {
                 sampled: Vec::new(),
             }),
         };
-        let Some(told) = told.filter(|_| !word.is_empty()) else { return };
-        let told = told.with_word(word);
-        self.map_state.readings.retain(|reading| !matches!(reading.what, What::Type(_)));
-        self.view.maps.typed = Wanted::Coming;
-        let first = told.as_given();
-        let typed = TypedWord { text: word.to_owned(), told, side, found: None };
-        self.read(first, What::Type(Box::new(typed)));
+        let Some(told) = told else { return };
+        self.begin(told, Aim::Word { word: word.to_owned(), windows: false }, What::Type);
     }
 
     fn check(&mut self, index: usize) {
-        if let Some(reason) = self.no_maps() {
-            (self.view.maps.causal, self.view.maps.checked) = (Wanted::Failed(reason), Some(index));
-        }
-        let (Some(told), Some(side)) = (self.told(index), self.image_side()) else { return };
-        self.stop_check();
-        let (square, shown) = told.input(side);
-        let fill: Fill = self.view.settings.maps.fill;
-        let check = Check::new(Curtain::new(square, shown, fill));
-        let Some(first) = check.picture() else { return };
-        self.view.maps.causal = Wanted::Coming;
+        let Some(told) = self.told(index) else { return };
         self.view.maps.checked = Some(index);
-        let first = told.about(first);
-        self.read(first, What::Check(Box::new((told, check))));
+        self.begin(told, Aim::Hide(self.view.settings.maps.fill), What::Check);
     }
 
-    /// Ends the causal check after the reading under way; what it found stays.
+    /// Ends the causal check; what it found stays.
     fn stop_check(&mut self) {
-        self.map_state.readings.retain(|reading| !matches!(reading.what, What::Check(_)));
+        self.leave(|what| what == What::Check);
         match &mut self.view.maps.causal {
             Wanted::Ready(causal) => causal.running = false,
             coming => *coming = Wanted::None,
@@ -311,7 +330,7 @@ impl App {
 
     /// Forgets every reading, since the conversation they belong to is left.
     pub(super) fn forget_maps(&mut self) {
-        self.map_state.readings.clear();
+        self.leave(|_| true);
         let maps = &mut self.view.maps;
         (maps.word, maps.pinned, maps.pointed, maps.checked) = (None, None, None, None);
         (maps.causal, maps.typed) = (Wanted::None, Wanted::None);
@@ -320,103 +339,114 @@ impl App {
         }
     }
 
-    fn read(&mut self, wanted: ScoreRequest, what: What) {
-        match self.engine.score(wanted) {
-            Ok(request) => self.map_state.readings.push(Reading { request, what }),
-            Err(error) => self.give_up_reading(&what, &error),
+    /// Begins to find out what `aim` says about `told`, in place of what was found out so before.
+    fn begin(&mut self, told: Told, aim: Aim, what: What) {
+        self.leave(|other| other == what);
+        let input = match self.maps_input() {
+            Some(Ok(input)) => input,
+            Some(Err(reason)) => return self.show(what, Wanted::Failed(reason)),
+            None => return,
+        };
+        let begun = self.reader.as_mut().and_then(|reader| reader.begin(told, input, aim));
+        match begun {
+            Some(id) => {
+                self.map_state.readings.push(Reading { id, what, request: None });
+                self.show(what, Wanted::Coming);
+            }
+            None => self.show(what, Wanted::Failed(NO_READER.to_owned())),
         }
     }
 
-    fn take_reading(&mut self, request: RequestId) -> Option<What> {
-        let readings = &mut self.map_state.readings;
-        let at = readings.iter().position(|reading| reading.request == request)?;
-        Some(readings.remove(at).what)
+    /// Shows how far it has come.
+    fn show(&mut self, what: What, found: Wanted<Finding>) {
+        let maps = &mut self.view.maps;
+        match what {
+            What::Ground(index) => {
+                let Some(card) = self.view.talk.cards.get_mut(index) else { return };
+                card.grounding = found.and_then(Finding::grounding);
+            }
+            What::Type => maps.typed = found.and_then(Finding::word),
+            What::Check => maps.causal = found.and_then(Finding::causal),
+        }
+    }
+
+    /// Ends the readings of this kind; what they found stays.
+    fn leave(&mut self, which: impl Fn(What) -> bool) {
+        for left in self.map_state.readings.extract_if(.., |reading| which(reading.what)) {
+            if let Some(reader) = &self.reader {
+                reader.end(left.id);
+            }
+        }
+    }
+
+    /// A question is asked: what the engine is not reading yet gives way, as what it reads does.
+    pub(super) fn give_way(&mut self) {
+        let waiting = self.map_state.readings.iter().filter(|reading| reading.request.is_none());
+        for id in waiting.map(|reading| reading.id).collect::<Vec<_>>() {
+            self.fail_reading(|reading| reading.id == id, None);
+        }
     }
 
     /// Takes an answer that was read back.
-    pub(super) fn scored(&mut self, request: RequestId, scores: &Scores) {
-        match self.take_reading(request) {
-            Some(What::Ground(index, grounder)) => self.go_on_grounding(index, grounder, scores),
-            Some(What::Type(typed)) => self.go_on_typed(typed, scores),
-            Some(What::Check(mut checked)) => {
-                checked.1.take(scores.logits.logprobs.iter().sum());
-                let running = !checked.1.is_over();
-                if let Some(causal) = checked.1.state(running) {
-                    self.view.maps.causal = Wanted::Ready(causal);
-                }
-                if let Some(next) = checked.1.picture() {
-                    self.read(checked.0.about(next), What::Check(checked));
-                }
-            }
-            None => {}
-        }
-    }
-
-    fn go_on_grounding(&mut self, index: usize, mut grounder: Box<Grounder>, scores: &Scores) {
-        let had_words = grounder.has_words();
-        let taken = grounder.take(scores);
-        let Some(card) = self.view.talk.cards.get_mut(index) else { return };
-        if let Err(error) = taken {
-            card.grounding = Wanted::Failed(error.to_string());
+    pub(super) fn scored(&mut self, request: RequestId, scores: Box<Scores>) {
+        let mut readings = self.map_state.readings.iter_mut();
+        let Some(reading) = readings.find(|reading| reading.request == Some(request)) else {
             return;
-        }
-        let next = grounder.next();
-        if !had_words || next.is_none() {
-            let (words, phrases) = (grounder.words.clone(), grounder.phrases.clone());
-            let (settled, sought) = (next.is_none(), grounder.sought);
-            card.grounding = Wanted::Ready(Grounding { words, phrases, settled, sought });
-        }
-        if let Some(next) = next {
-            self.read(next, What::Ground(index, grounder));
+        };
+        reading.request = None;
+        let id = reading.id;
+        if !self.reader.as_ref().is_some_and(|reader| reader.take(id, scores)) {
+            self.fail_reading(|reading| reading.id == id, Some(NO_READER.to_owned()));
         }
     }
 
-    fn go_on_typed(&mut self, mut typed: Box<TypedWord>, scores: &Scores) {
-        let (square, shown) = typed.told.input(typed.side);
-        let support = typed.told.word_logprob(&typed.text, scores);
-        match typed.found.take() {
-            None => match typed.told.word_map(&typed.text, scores, shown) {
-                Ok(map) => {
-                    let found = Typed { text: typed.text.clone(), map, present: true };
-                    typed.found = Some((found, support));
-                    let closed = Curtain::new(square, shown, Fill::Blur).closed();
-                    self.read(typed.told.about(closed), What::Type(typed));
+    fn take_readback(&mut self, news: ReadNews) {
+        let (ReadNews::Wants(id, _)
+        | ReadNews::Found(id, _)
+        | ReadNews::Over(id)
+        | ReadNews::Failed(id, _)) = news;
+        let mut readings = self.map_state.readings.iter_mut();
+        let Some(reading) = readings.find(|reading| reading.id == id) else { return };
+        let what = reading.what;
+        match news {
+            ReadNews::Wants(_, wanted) => match self.engine.score(*wanted) {
+                Ok(request) => reading.request = Some(request),
+                Err(error) => {
+                    self.fail_reading(|reading| reading.id == id, Some(error.to_string()));
                 }
-                Err(error) => self.view.maps.typed = Wanted::Failed(error.to_string()),
             },
-            Some((found, whole)) => {
-                let present = whole - support >= LEAST_SUPPORT;
-                self.view.maps.typed = Wanted::Ready(Typed { present, ..found });
+            ReadNews::Found(_, found) => self.show(what, Wanted::Ready(*found)),
+            ReadNews::Over(_) => self.map_state.readings.retain(|reading| reading.id != id),
+            ReadNews::Failed(_, reason) => {
+                self.fail_reading(|reading| reading.id == id, Some(reason));
             }
         }
     }
 
     /// A reading came to nothing. Says whether `request` was one.
     pub(super) fn reading_failed(&mut self, request: RequestId, error: &EngineError) -> bool {
-        let Some(what) = self.take_reading(request) else { return false };
-        self.give_up_reading(&what, error);
+        // Something newer was asked: the map can be asked for again.
+        let superseded = matches!(error, EngineError::Superseded);
+        let reason = (!superseded).then(|| error.to_string());
+        self.fail_reading(|reading| reading.request == Some(request), reason)
+    }
+
+    fn fail_reading(&mut self, which: impl Fn(&Reading) -> bool, reason: Option<String>) -> bool {
+        let Some(at) = self.map_state.readings.iter().position(which) else { return false };
+        let Reading { id, what, .. } = self.map_state.readings.remove(at);
+        if let Some(reader) = &self.reader {
+            reader.end(id);
+        }
+        self.show_lack(what, reason);
         true
     }
 
-    fn give_up_reading(&mut self, what: &What, error: &EngineError) {
-        // Something newer was asked: the map can be asked for again.
-        let superseded = matches!(error, EngineError::Superseded);
-        match what {
-            What::Ground(index, _) => {
-                let Some(card) = self.view.talk.cards.get_mut(*index) else { return };
-                card.grounding =
-                    if superseded { Wanted::None } else { Wanted::Failed(error.to_string()) };
-            }
-            What::Type(_) => {
-                self.view.maps.typed =
-                    if superseded { Wanted::None } else { Wanted::Failed(error.to_string()) };
-            }
-            What::Check(_) => match &mut self.view.maps.causal {
-                Wanted::Ready(causal) => causal.running = false,
-                causal if superseded => *causal = Wanted::None,
-                causal => *causal = Wanted::Failed(error.to_string()),
-            },
+    fn show_lack(&mut self, what: What, reason: Option<String>) {
+        if let (What::Check, Wanted::Ready(causal)) = (what, &mut self.view.maps.causal) {
+            causal.running = false;
+            return;
         }
+        self.show(what, reason.map_or(Wanted::None, Wanted::Failed));
     }
 
     /// The first word of an answer came: the encoder has time now.

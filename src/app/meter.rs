@@ -44,12 +44,9 @@ impl Meter {
         self.started = thread_time();
     }
 
-    /// The frame ends; it counts only `if` so wished.
-    pub fn stop(&mut self, counts: bool) {
+    /// The frame ends.
+    pub fn stop(&mut self) {
         let (Some(started), Some(now)) = (self.started.take(), thread_time()) else { return };
-        if !counts {
-            return;
-        }
         let time = now.saturating_sub(started).as_micros().min(u128::from(u32::MAX)) as u32;
         if self.times.len() < FRAMES {
             self.times.push(time);
@@ -103,13 +100,13 @@ mod tests {
         let mut meter = Meter::default();
         meter.start();
         std::thread::sleep(Duration::from_millis(60));
-        meter.stop(true);
+        meter.stop();
         meter.start();
         let begun = std::time::Instant::now();
         while begun.elapsed() < Duration::from_millis(80) {
             std::hint::spin_loop();
         }
-        meter.stop(true);
+        meter.stop();
         let slept = meter.times[0];
         let spun = meter.times[1];
         assert!(slept < 30_000 && spun > slept, "{slept} {spun}");

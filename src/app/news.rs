@@ -29,9 +29,7 @@ impl App {
             self.take_event(event);
         }
         self.take_camera(ctx);
-        while let Some(news) = self.explainer.as_ref().and_then(explain::Explainer::news) {
-            self.take_map(news);
-        }
+        self.take_maps();
         while let Some(news) = self.files.as_ref().and_then(super::files::Files::news) {
             self.take_file(ctx, news);
         }

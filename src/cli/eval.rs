@@ -131,7 +131,7 @@ fn with_looker<T>(
             Err(EvalError::Engine(engine::EngineError::Superseded))
         }
     };
-    let result = work(&mut Looker { read: &mut read, vision: &*vision });
+    let result = work(&mut Looker { read: &mut read, input: &model.input, vision: &*vision });
     match stopped {
         Some(error) => Err(error),
         None => result,

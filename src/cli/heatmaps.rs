@@ -5,8 +5,8 @@ use std::path::Path;
 
 use encoder::{EncoderMaps, Encoders};
 use engine::LoadedModel;
-use explain::{Grounder, Told};
-use grounding::{Phrase, WordMap};
+use explain::{Aim, Grounding, Readback, Told, read_all};
+use grounding::GroundingError;
 use image::{Rgb, RgbImage};
 use serde::Serialize;
 use values::heatmap::Heatmap;
@@ -27,10 +27,7 @@ const NUMBERS: &str = "maps.safetensors";
 /// The maps of an answer.
 pub struct Maps {
     encoder: EncoderMaps,
-    words: Vec<WordMap>,
-    phrases: Vec<Phrase>,
-    /// Whether places of phrases were looked for.
-    sought: bool,
+    grounding: Grounding,
     /// Readings of the answer that it took, and their seconds.
     readings: usize,
     seconds: f64,
@@ -104,27 +101,22 @@ impl Maps {
     ) -> Result<Self, CliError> {
         let vision = (encoders.vision)(&model.folder)?;
         let encoder = vision.attention(&told.picture)?;
-        let mut grounder = Grounder::new(told, vision.side()).patient();
-        let (mut readings, mut seconds) = (0, 0.0);
-        while let Some(wanted) = grounder.next() {
-            let scores = session.score(wanted)?;
-            grounder.take(&scores).map_err(|error| CliError::Maps(error.to_string()))?;
-            readings += 1;
-            seconds += scores.took;
-        }
-        let Grounder { words, phrases, sought, .. } = grounder;
-        Ok(Self { encoder, words, phrases, sought, readings, seconds })
+        let mut readback = Readback::new(told, &model.input, Aim::Ground).patient();
+        let found = read_all(&mut readback, |wanted| session.score(wanted))?;
+        let grounding = found.grounding().ok_or(GroundingError::OtherAnswer)?;
+        let Readback { readings, seconds, .. } = readback;
+        Ok(Self { encoder, grounding, readings, seconds })
     }
 
     /// What JSON carries of them, for a picture of this size.
     pub fn report(&self, (width, height): (u32, u32)) -> MapsReport<'_> {
-        let words = self.words.iter().map(|found| WordReport {
+        let words = self.grounding.words.iter().map(|found| WordReport {
             text: &found.text,
             bytes: &found.bytes,
             map: Figures::of(&found.map),
             seen_alone: found.seen.as_ref().map(Figures::of),
         });
-        let phrases = self.phrases.iter().map(|phrase| PhraseReport {
+        let phrases = self.grounding.phrases.iter().map(|phrase| PhraseReport {
             text: &phrase.text,
             bytes: &phrase.bytes,
             region: phrase.place.map(|place| place.region),
@@ -166,7 +158,7 @@ impl Maps {
         let mut named: Vec<(String, String, &Heatmap)> = Vec::new();
         draw("encoder", &self.encoder.rollout, Scale::usual(&self.encoder.rollout), None)?;
         named.push(("encoder".into(), "attention rollout".into(), &self.encoder.rollout));
-        for (index, found) in self.words.iter().enumerate() {
+        for (index, found) in self.grounding.words.iter().enumerate() {
             let name = file_name("word", index, &found.text);
             draw(&name, &found.map, Scale::of(&found.map), None)?;
             named.push((name, format!("{}: its features (TAM)", found.text), &found.map));
@@ -176,7 +168,7 @@ impl Maps {
                 named.push((name, format!("{}: seen alone, in nats", found.text), map));
             }
         }
-        for (index, phrase) in self.phrases.iter().enumerate() {
+        for (index, phrase) in self.grounding.phrases.iter().enumerate() {
             let name = file_name("phrase", index, &phrase.text);
             draw(
                 &name,
@@ -184,7 +176,8 @@ impl Maps {
                 Scale::of(&phrase.map),
                 phrase.place.map(|place| place.region),
             )?;
-            let of = if self.sought { "seen alone, in nats" } else { "its features (TAM)" };
+            let of =
+                if self.grounding.sought { "seen alone, in nats" } else { "its features (TAM)" };
             named.push((name, format!("{}: {of}", phrase.text), &phrase.map));
         }
         let named: Vec<Named<'_>> =

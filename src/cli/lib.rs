@@ -28,6 +28,7 @@ use clap::{Args, Parser, Subcommand};
 use conversation::Options;
 use encoder::{EncoderError, Encoders};
 use engine::{Backend, EngineError};
+use grounding::GroundingError;
 use model_store::ModelError;
 use values::config::{ConfigError, DEFAULT_MODEL, Folders, Precision};
 use values::region::{RegionError, RegionSpec};
@@ -232,6 +233,12 @@ enum CliError {
 
 impl From<EncoderError> for CliError {
     fn from(error: EncoderError) -> Self {
+        Self::Maps(error.to_string())
+    }
+}
+
+impl From<GroundingError> for CliError {
+    fn from(error: GroundingError) -> Self {
         Self::Maps(error.to_string())
     }
 }

@@ -25,9 +25,6 @@ pub struct Encoders {
 
 /// The vision encoder of an answering model, with its attention kept.
 pub trait VisionEncoder: Send {
-    /// The side in pixels of the square that it is shown.
-    fn side(&self) -> u32;
-
     /// Where its attention goes on what it is shown of `picture`.
     ///
     /// # Errors
@@ -61,6 +58,18 @@ pub trait DualEncoder: Send {
     ) -> Result<Vec<(String, f32)>, EncoderError>;
 }
 
+/// Which attention of an encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Attention {
+    /// Through all layers.
+    #[default]
+    Rollout,
+    /// Of one layer, heads averaged.
+    Layer(usize),
+    /// Of one head of one layer.
+    Head(usize, usize),
+}
+
 /// Where the attention of the vision encoder went.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EncoderMaps {
@@ -75,9 +84,26 @@ pub struct EncoderMaps {
     pub took: Duration,
 }
 
+impl EncoderMaps {
+    /// One of them; `None` where the encoder has no such layer or head.
+    #[must_use]
+    pub fn of(&self, attention: Attention) -> Option<Heatmap> {
+        match attention {
+            Attention::Rollout => Some(self.rollout.clone()),
+            Attention::Layer(layer) => {
+                let heads = self.heads.get(layer)?.iter().map(|head| (head, 1.0));
+                Heatmap::mean(&heads.collect::<Vec<_>>()).ok()
+            }
+            Attention::Head(layer, head) => self.heads.get(layer)?.get(head).cloned(),
+        }
+    }
+}
+
 /// Where a dual encoder finds a phrase.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
+    /// The phrase.
+    pub phrase: String,
     /// Where it is.
     pub map: Heatmap,
     /// Whether it is in the picture at all.

@@ -1,12 +1,12 @@
 //! What the engine says.
 
-use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use conversation::{Answer, ModelInfo, Token};
-use grounding::TokenLogits;
+use grounding::{Piece, TokenLogits};
 use model_store::Step;
+use values::picture::ImageInput;
 
 use super::command::RequestId;
 use super::error::EngineError;
@@ -62,10 +62,8 @@ pub struct LoadedModel {
     pub info: ModelInfo,
     /// Longest prompt and answer together, in tokens.
     pub context: usize,
-    /// Tokens that one picture takes, where the model has one number for it.
-    pub picture_tokens: Option<usize>,
-    /// Side of the square in pixels that its encoder is shown, where it has one.
-    pub image_side: Option<u32>,
+    /// How it is shown pictures.
+    pub input: ImageInput,
     /// The folder its files were read from.
     pub folder: PathBuf,
     /// From the command to now.
@@ -81,41 +79,4 @@ pub struct Scores {
     pub pieces: Vec<Piece>,
     /// Seconds from the start of the reading to its end.
     pub took: f64,
-}
-
-/// A token of an answer with its place in the text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
-    /// Its number in the vocabulary.
-    pub id: u32,
-    /// The bytes of the answer's text that it completes; none where a character needs more.
-    pub bytes: Range<usize>,
-}
-
-/// The tokens that some of `bytes` belong to.
-#[must_use]
-pub fn tokens_at(pieces: &[Piece], bytes: &Range<usize>) -> Range<usize> {
-    let inside = |piece: &Piece| piece.bytes.start < bytes.end && piece.bytes.end > bytes.start;
-    let mut start = pieces.iter().position(inside).unwrap_or(0);
-    // A character's first tokens complete nothing by themselves.
-    while start > 0 && pieces[start - 1].bytes.is_empty() {
-        start -= 1;
-    }
-    let end = pieces.iter().rposition(inside).map_or(start, |last| last + 1);
-    start..end
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_belong_to_the_tokens_that_complete_them() {
-        // "A lemon" in three tokens, the second without text of its own.
-        let piece = |id, bytes| Piece { id, bytes };
-        let pieces = [piece(1, 0..1), piece(2, 1..1), piece(3, 1..7)];
-        assert_eq!(tokens_at(&pieces, &(2..7)), 1..3);
-        assert_eq!(tokens_at(&pieces, &(0..7)), 0..3);
-        assert!(tokens_at(&pieces, &(9..12)).is_empty());
-    }
 }

@@ -25,7 +25,7 @@ use tokio::sync::mpsc::error::TrySendError;
 
 pub use command::{EngineCommand, LoadRequest, Question, RequestId, ScoreRequest};
 pub use error::EngineError;
-pub use event::{EngineEvent, LoadProgress, LoadedModel, Piece, Scores, tokens_at};
+pub use event::{EngineEvent, LoadProgress, LoadedModel, Scores};
 
 /// Commands that may wait for the worker.
 const COMMANDS: usize = 32;

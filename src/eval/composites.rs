@@ -95,14 +95,14 @@ pub fn play(
         let attention = looker.vision.attention(&picture)?.rollout;
         let mut present = Vec::new();
         for (wanted, named) in drawn[..FOUR].iter().enumerate() {
-            let maps = looker.maps(&picture, &named.name)?;
+            let found = looker.look(&picture, &named.name, true)?;
             judge(&attention, wanted, &mut rollout);
-            judge(&maps.word, wanted, &mut word);
-            judge(&maps.seen, wanted, &mut alone);
-            present.push(maps.support);
+            judge(&found.map, wanted, &mut word);
+            found.seen.iter().for_each(|map| judge(map, wanted, &mut alone));
+            present.push(found.support);
         }
         for absent in &drawn[FOUR..FOUR + ABSENT] {
-            let support = looker.support(&picture, &absent.name)?;
+            let support = looker.look(&picture, &absent.name, false)?.support;
             for present in &present {
                 pairs += 1;
                 right += match present.total_cmp(&support) {

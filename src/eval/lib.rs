@@ -10,12 +10,11 @@ pub mod pointing;
 mod table;
 
 use encoder::{EncoderError, VisionEncoder};
-use engine::{EngineError, Question, ScoreRequest, Scores, tokens_at};
-use explain::{Curtain, Sight, Told};
+use engine::{EngineError, Question, ScoreRequest, Scores};
+use explain::{Aim, ForcedWord, Readback, Told, read_all};
 use grounding::GroundingError;
-use values::config::{DEFAULT_QUESTION, Fill};
-use values::heatmap::Heatmap;
-use values::picture::Look;
+use values::config::DEFAULT_QUESTION;
+use values::picture::{ImageInput, Look};
 
 pub use table::{Interval, Row};
 
@@ -58,56 +57,29 @@ pub type Reader<'a> = dyn FnMut(ScoreRequest) -> Result<Scores, EvalError> + 'a;
 pub struct Looker<'a> {
     /// Reads answers back.
     pub read: &'a mut Reader<'a>,
-    /// The answering model's vision encoder.
+    /// How the answering model is shown pictures.
+    pub input: &'a ImageInput,
+    /// Its vision encoder.
     pub vision: &'a dyn VisionEncoder,
 }
 
-/// The maps of one word in one picture.
-pub struct WordMaps {
-    /// Which patches carry the word (TAM).
-    pub word: Heatmap,
-    /// Where the word is seen, one window at a time.
-    pub seen: Heatmap,
-    /// How much more probable the picture makes the word than nothing does, in nats.
-    pub support: f32,
-}
-
 impl Looker<'_> {
-    /// "What is that?" about `picture`, answered "A ‹word›."
-    fn told(picture: &Look, word: &str) -> Told {
-        let question = Question::new(std::slice::from_ref(picture), DEFAULT_QUESTION);
-        let (answer, sampled) = (String::new(), Vec::new());
-        Told { question, picture: picture.clone(), answer, sampled }.with_word(word)
-    }
-
-    /// The maps of `word` in `picture`: eleven readings.
-    fn maps(&mut self, picture: &Look, word: &str) -> Result<WordMaps, EvalError> {
-        let told = Self::told(picture, word);
-        let (square, shown) = told.input(self.vision.side());
-        let scores = (self.read)(told.as_given())?;
-        let map = told.word_map(word, &scores, shown)?;
-        let curtain = Curtain::new(square, shown, Fill::Blur);
-        let mut sight = Sight::new(curtain, scores.logits.logprobs.clone());
-        while let Some(square) = sight.picture() {
-            sight.take(&(self.read)(told.about(square))?.logits.logprobs);
-        }
-        let tokens = tokens_at(&scores.pieces, &told.word_bytes(word));
-        let unfinished = || GroundingError::OtherAnswer;
-        let seen = sight.map(&tokens).ok_or_else(unfinished)?;
-        let support = sight.support(&tokens).ok_or_else(unfinished)?.whole;
-        Ok(WordMaps { word: map, seen, support })
-    }
-
-    /// How much more probable `picture` makes `word` than nothing does, in nats: two readings.
+    /// `word` in `picture`, put in the answer's place: eleven readings with `windows`, two without.
     ///
     /// # Errors
     /// The engine's.
-    pub fn support(&mut self, picture: &Look, word: &str) -> Result<f32, EvalError> {
-        let told = Self::told(picture, word);
-        let (square, shown) = told.input(self.vision.side());
-        let open = (self.read)(told.as_given())?;
-        let closed = Curtain::new(square, shown, Fill::Blur).closed();
-        let closed = (self.read)(told.about(closed))?;
-        Ok(told.word_logprob(word, &open) - told.word_logprob(word, &closed))
+    pub fn look(
+        &mut self,
+        picture: &Look,
+        word: &str,
+        windows: bool,
+    ) -> Result<ForcedWord, EvalError> {
+        let question = Question::new(std::slice::from_ref(picture), DEFAULT_QUESTION);
+        let (answer, sampled) = (String::new(), Vec::new());
+        let told = Told { question, picture: picture.clone(), answer, sampled };
+        let aim = Aim::Word { word: word.to_owned(), windows };
+        let mut readback = Readback::new(told, self.input, aim);
+        let found = read_all(&mut readback, &mut *self.read)?;
+        Ok(found.word().ok_or(GroundingError::OtherAnswer)?)
     }
 }

@@ -91,9 +91,9 @@ pub fn play(
         let (x, y) = (0.618_034 * (index + 1) as f32, 0.381_966 * (index * index + 1) as f32);
         random.add(target.holds(x.fract(), y.fract()), area);
         target.judge(&looker.vision.attention(&picture)?.rollout, &mut rollout);
-        let maps = looker.maps(&picture, &boxed.label)?;
-        target.judge(&maps.word, &mut word);
-        target.judge(&maps.seen, &mut seen);
+        let found = looker.look(&picture, &boxed.label, true)?;
+        target.judge(&found.map, &mut word);
+        found.seen.iter().for_each(|map| target.judge(map, &mut seen));
         if let Some(dual) = &mut dual {
             target.judge(&dual.find(&picture, &boxed.label)?.map, &mut phrase);
         }

@@ -120,8 +120,9 @@ impl Check {
         Heatmap::new(GRID, GRID, values.collect()).ok().map(|map| map.over(self.curtain.shown))
     }
 
-    /// What is to be shown of the check; `running` says whether it goes on.
-    pub fn state(&self, running: bool) -> Option<Causal> {
+    /// What is to be shown of the check; `None` before the first picture.
+    pub fn state(&self) -> Option<Causal> {
+        self.base?;
         let greatest = self.of_side(CELL).into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
         let to_come = if self.refined { 0 } else { REFINED * 4 };
         Some(Causal {
@@ -129,7 +130,7 @@ impl Check {
             fill: self.curtain.fill,
             done: self.done,
             total: self.done + self.steps.len() + to_come,
-            running: running && !self.is_over(),
+            running: !self.is_over(),
             area: greatest.and_then(|(area, _)| area.region(self.curtain.shown)),
             greatest: greatest.map_or(0.0, |(_, fall)| fall),
             random: self.randoms.iter().copied().reduce(f32::max),
@@ -164,18 +165,18 @@ mod tests {
         let area = Region::new(0.5, 0.0, 0.5, 1.0).unwrap();
         for (fill, shown) in [(Fill::Blur, Region::WHOLE), (Fill::Mean, area)] {
             let mut check = Check::new(Curtain::new(picture(), shown, fill));
-            let total = check.state(true).unwrap().total;
+            assert!(check.state().is_none());
             assert_eq!(check.picture().unwrap(), picture());
             while let Some(picture) = check.picture() {
-                assert!(check.state(true).unwrap().running);
                 check.take(logprob(&picture));
-                assert_eq!(check.state(true).unwrap().total, total);
+                let state = check.state().unwrap();
+                assert_eq!((state.total, state.running), (56, !check.is_over()));
             }
-            let causal = check.state(true).unwrap();
+            let causal = check.state().unwrap();
             let values = causal.map.values();
             let peak = (0..GRID * GRID).max_by(|a, b| values[*a].total_cmp(&values[*b])).unwrap();
             assert!(peak / GRID >= 6 && peak % GRID >= 6, "{peak}");
-            assert_eq!((causal.done, total, causal.running), (1 + 9 + 16 + 6 + 24, 56, false));
+            assert_eq!(causal.done, 1 + 9 + 16 + 6 + 24);
             assert!(causal.greatest > causal.random.unwrap());
             assert_eq!(causal.map.area(), shown);
             assert!(causal.area.unwrap().x() >= shown.x() + shown.width() / 2.0);

@@ -7,14 +7,14 @@ use std::ops::Range;
 
 use image::{Rgb, RgbImage, imageops};
 use values::config::Fill;
-use values::region::Region;
+use values::region::{PixelBox, Region};
 
 /// Cells a side of the finest grid.
 pub const GRID: usize = 8;
 /// Blur that leaves nothing to be told, as a share of the picture's side.
 const BLUR: f32 = 0.09;
 
-/// A square of cells of the finest grid.
+/// An area of as many rows as columns of the finest grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Area {
     /// Its first row.
@@ -39,7 +39,7 @@ impl Area {
         within(self.row, row) && within(self.col, col)
     }
 
-    /// The area as a part of the frame, where the square shows `shown` of it.
+    /// The area as a part of the frame, where `shown` of it is shown.
     pub fn region(self, shown: Region) -> Option<Region> {
         let share = |cells: usize| cells as f32 / GRID as f32;
         Region::new(
@@ -51,20 +51,23 @@ impl Area {
         .ok()
     }
 
-    /// Left, top, width and height in a square of `side` pixels.
-    fn pixels(self, side: u32) -> (u32, u32, u32, u32) {
-        let edge = |cell: usize| (cell as u64 * u64::from(side) / GRID as u64) as u32;
-        let (x, y) = (edge(self.col), edge(self.row));
-        (x, y, edge(self.col + self.side) - x, edge(self.row + self.side) - y)
+    /// The area in a picture of `width` × `height` pixels.
+    fn pixels(self, width: u32, height: u32) -> PixelBox {
+        let edge =
+            |cell: usize, length: u32| (cell as u64 * u64::from(length) / GRID as u64) as u32;
+        let (x, y) = (edge(self.col, width), edge(self.row, height));
+        let (right, bottom) =
+            (edge(self.col + self.side, width), edge(self.row + self.side, height));
+        PixelBox { x, y, width: right - x, height: bottom - y }
     }
 }
 
-/// The square that the encoder is shown, and what stands in for its hidden parts.
+/// What the encoder is shown, and what stands in for its hidden parts.
 #[derive(Debug, Clone)]
 pub struct Curtain {
     input: RgbImage,
     filled: RgbImage,
-    /// The part of the frame that the square shows.
+    /// The part of the frame that it shows.
     pub shown: Region,
     /// What hidden parts are filled with.
     pub fill: Fill,
@@ -80,29 +83,29 @@ impl Curtain {
         Self { input, filled, shown, fill }
     }
 
-    /// The square as it is.
+    /// All as it is.
     pub fn open(&self) -> RgbImage {
         self.input.clone()
     }
 
-    /// The square with nothing left to be seen.
+    /// With nothing left to be seen.
     pub fn closed(&self) -> RgbImage {
         self.filled.clone()
     }
 
-    /// The square without `area`.
+    /// Without `area`.
     pub fn without(&self, area: Area) -> RgbImage {
         laid_over(&self.input, &self.filled, area)
     }
 
-    /// Nothing but `area` of the square.
+    /// Nothing but `area`.
     pub fn only(&self, area: Area) -> RgbImage {
         laid_over(&self.filled, &self.input, area)
     }
 }
 
 fn laid_over(below: &RgbImage, above: &RgbImage, area: Area) -> RgbImage {
-    let (x, y, width, height) = area.pixels(below.width());
+    let PixelBox { x, y, width, height } = area.pixels(below.width(), below.height());
     let patch = imageops::crop_imm(above, x, y, width, height).to_image();
     let mut whole = below.clone();
     imageops::replace(&mut whole, &patch, i64::from(x), i64::from(y));
@@ -160,6 +163,8 @@ mod tests {
         assert_eq!(windows[8], Area { row: 4, col: 4, side: 4 });
         let over = |row, col| windows.iter().filter(|area| area.covers(row, col)).count();
         assert_eq!((over(0, 0), over(3, 3), over(7, 0)), (1, 4, 1));
+        let wide = windows[8].pixels(80, 20);
+        assert_eq!((wide.x, wide.y, wide.width, wide.height), (40, 10, 40, 10));
         let part = Region::new(0.5, 0.0, 0.5, 1.0).unwrap();
         let last = windows[8].region(part).unwrap();
         assert_eq!(Some(last), Region::new(0.75, 0.5, 0.25, 0.5).ok());

@@ -35,15 +35,6 @@ pub struct Sight {
     seen: Vec<Vec<f32>>,
 }
 
-/// How a phrase depends on the picture, in nats.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Support {
-    /// How much more probable the whole picture makes the phrase than nothing does.
-    pub whole: f32,
-    /// The same of the best window.
-    pub window: f32,
-}
-
 impl Sight {
     /// A look at what lies behind `curtain`; `open` is ln p of each token of the answer about all
     /// of it.
@@ -52,7 +43,12 @@ impl Sight {
         Self { curtain, windows, open, closed: None, seen: Vec::new() }
     }
 
-    /// The square that the model is to be shown next; `None` at the end.
+    /// The same without windows: whether it is seen, and not where.
+    pub fn without_windows(self) -> Self {
+        Self { windows: Vec::new(), ..self }
+    }
+
+    /// The picture that the model is to be shown next; `None` at the end.
     pub fn picture(&self) -> Option<RgbImage> {
         if self.closed.is_none() {
             return Some(self.curtain.closed());
@@ -73,17 +69,22 @@ impl Sight {
         self.curtain.shown
     }
 
-    /// Whether every window was shown.
+    /// Whether nothing and every window was shown.
     pub fn is_over(&self) -> bool {
-        self.seen.len() >= self.windows.len()
+        self.closed.is_some() && self.seen.len() >= self.windows.len()
     }
 
-    /// How the tokens in `tokens` depend on the picture; `None` before the end.
-    pub fn support(&self, tokens: &Range<usize>) -> Option<Support> {
+    /// How much more probable the whole picture makes the tokens in `tokens` than nothing does, in
+    /// nats; `None` before that was tried.
+    pub fn support(&self, tokens: &Range<usize>) -> Option<f32> {
+        Some(sum(&self.open, tokens) - sum(self.closed.as_ref()?, tokens))
+    }
+
+    /// The same of the best window; `None` before the end.
+    pub fn best(&self, tokens: &Range<usize>) -> Option<f32> {
         let closed = sum(self.closed.as_ref()?, tokens);
         let best = self.seen.iter().map(|seen| sum(seen, tokens)).max_by(f32::total_cmp)?;
-        let whole = sum(&self.open, tokens) - closed;
-        self.is_over().then_some(Support { whole, window: best - closed })
+        self.is_over().then_some(best - closed)
     }
 
     /// How much more probable each window alone makes the tokens in `tokens` than nothing does, in
@@ -127,10 +128,10 @@ impl Sight {
 
 #[cfg(test)]
 mod tests {
-    use grounding::regions::locate;
     use image::Rgb;
     use values::config::Fill;
 
+    use super::super::place::locate;
     use super::*;
 
     /// A red square at the upper left, a blue one at the lower right.
@@ -176,9 +177,20 @@ mod tests {
         assert_eq!((smooth.rows(), smooth.area()), (GRID, shown));
         let corner = sight.map(&(0..1)).unwrap().values()[0];
         assert!((smooth.values()[0] - corner).abs() < 1e-4);
-        let support = sight.support(&(0..1)).unwrap();
-        assert!(support.whole > 2.0 && (support.whole - support.window).abs() < 0.5, "{support:?}");
-        let blind = sight.support(&(2..3)).unwrap();
-        assert!(blind.whole.abs() < 1e-6 && blind.window.abs() < 1e-6);
+        let whole = sight.support(&(0..1)).unwrap();
+        assert!(whole > 2.0 && (whole - sight.best(&(0..1)).unwrap()).abs() < 0.5, "{whole}");
+        let blind = (sight.support(&(2..3)).unwrap(), sight.best(&(2..3)).unwrap());
+        assert!(blind.0.abs() < 1e-6 && blind.1.abs() < 1e-6);
+    }
+
+    #[test]
+    fn whether_a_word_is_seen_takes_one_look_at_nothing() {
+        let curtain = Curtain::new(picture(), Region::WHOLE, Fill::Mean);
+        let mut sight = Sight::new(curtain, logprobs(&picture()).to_vec()).without_windows();
+        assert!(!sight.is_over());
+        sight.take(&logprobs(&sight.picture().unwrap()));
+        assert!(sight.is_over() && sight.picture().is_none());
+        assert!(sight.support(&(0..1)).unwrap() > 2.0);
+        assert_eq!((sight.best(&(0..1)), sight.map(&(0..1))), (None, None));
     }
 }

@@ -2,15 +2,12 @@
 
 use std::ops::Range;
 
-use engine::{Question, ScoreRequest, Scores, tokens_at};
-use grounding::{GroundingError, TokenLogits};
+use engine::{Question, ScoreRequest, Scores};
+use grounding::{GroundingError, TokenLogits, WordMap};
 use image::RgbImage;
 use values::frame::{Frame, Source};
-use values::heatmap::Heatmap;
 use values::picture::Look;
 use values::region::Region;
-
-use super::occlusion::sum;
 
 /// An answer with the question it was given to.
 #[derive(Debug, Clone)]
@@ -26,60 +23,37 @@ pub struct Told {
 }
 
 impl Told {
-    /// The same question with `answer` given in the model's place.
+    /// The same question with [`as_answer`] given in the model's place.
     #[must_use]
-    pub fn with_answer(&self, answer: String) -> Self {
-        Self { answer, sampled: Vec::new(), ..self.clone() }
+    pub fn with_word(self, word: &str) -> Self {
+        Self { answer: as_answer(word), sampled: Vec::new(), ..self }
     }
 
-    /// The same question with [`as_answer`] in the answer's place.
-    #[must_use]
-    pub fn with_word(&self, word: &str) -> Self {
-        self.with_answer(as_answer(word))
-    }
-
-    /// Where `word` stands in the answer of [`Told::with_word`].
+    /// Where the word stands in the answer of [`Told::with_word`].
     #[must_use]
     pub fn word_bytes(&self, word: &str) -> Range<usize> {
         let end = self.answer.len().saturating_sub(1);
         end.saturating_sub(word.len())..end
     }
 
-    /// ln p of `word` in the answer of [`Told::with_word`], read back as `scores`.
-    #[must_use]
-    pub fn word_logprob(&self, word: &str, scores: &Scores) -> f32 {
-        let tokens = tokens_at(&scores.pieces, &self.word_bytes(word));
-        sum(&scores.logits.logprobs, &tokens)
-    }
-
-    /// The map of `word`, where `scores` are of the answer of [`Told::with_word`] about the part
-    /// `shown` of the frame.
+    /// The words of the answer with their maps, where `scores` are of it about the part `shown` of
+    /// the frame, whose tokens lie in `grid`.
     ///
     /// # Errors
     /// Logits that do not fit the answer.
-    pub fn word_map(
+    pub fn words(
         &self,
-        word: &str,
         scores: &Scores,
+        grid: (usize, usize),
         shown: Region,
-    ) -> Result<Heatmap, GroundingError> {
-        let pieces = scores.pieces.iter().map(|piece| (piece.id, piece.bytes.clone()));
-        let pieces: Vec<(u32, Range<usize>)> = pieces.collect();
+    ) -> Result<Vec<WordMap>, GroundingError> {
         let logits = self.own_picture(&scores.logits);
-        let words = grounding::word_maps(&self.answer, &pieces, &logits, shown)?;
-        let start = self.word_bytes(word).start;
-        let maps: Vec<(&Heatmap, f32)> = words
-            .iter()
-            .filter(|found| found.bytes.start >= start)
-            .map(|found| (&found.map, 1.0))
-            .collect();
-        Ok(Heatmap::mean(&maps)?)
+        grounding::word_maps(&self.answer, &scores.pieces, &logits, grid, shown)
     }
 
     /// The logits with the pictures after the one that was asked about left out: maps are of the
     /// last picture there is.
-    #[must_use]
-    pub fn own_picture(&self, logits: &TokenLogits) -> TokenLogits {
+    fn own_picture(&self, logits: &TokenLogits) -> TokenLogits {
         let mut logits = logits.clone();
         let pictures = self.question.turns.iter().flat_map(|turn| &turn.pictures);
         let own = pictures.enumerate().filter(|(_, picture)| {
@@ -98,12 +72,12 @@ impl Told {
         ScoreRequest { question, answer, sampled }
     }
 
-    /// The answer read back about `square` in its picture's place. Other parts of the same frame,
+    /// The answer read back about `pixels` in its picture's place. Other parts of the same frame,
     /// which earlier turns may show, are hidden altogether.
     #[must_use]
-    pub fn about(&self, square: RgbImage) -> ScoreRequest {
+    pub fn about(&self, pixels: RgbImage) -> ScoreRequest {
         let mut request = self.as_given();
-        let frame = Frame::new(square, Source::Memory("a changed picture".into()));
+        let frame = Frame::new(pixels, Source::Memory("a changed picture".into()));
         let pictures = request.question.turns.iter_mut().flat_map(|turn| &mut turn.pictures);
         for picture in pictures.filter(|picture| picture.frame.id == self.picture.frame.id) {
             let own = picture.region == self.picture.region;
@@ -111,12 +85,6 @@ impl Told {
             *picture = Look { frame: shown, region: None };
         }
         request
-    }
-
-    /// The square of `side` pixels that the encoder was shown, and the part of the frame it covers.
-    #[must_use]
-    pub fn input(&self, side: u32) -> (RgbImage, Region) {
-        self.picture.encoder_input(side)
     }
 }
 
@@ -165,10 +133,8 @@ mod tests {
         assert_eq!(shown(1, 0).frame.pixels.dimensions(), (8, 8));
         assert_eq!(shown(1, 0).region, None);
         assert_eq!(request.sampled, [7]);
-        assert!(told.with_answer("Red.".into()).sampled.is_empty());
-
-        let (square, area) = told.input(16);
-        assert_eq!(square.dimensions(), (16, 16));
-        assert!(area.x() < 0.5 && area.x() > 0.3, "the margin around the part: {area}");
+        let told = told.with_word("orange");
+        assert_eq!((told.answer.as_str(), told.word_bytes("orange")), ("An orange.", 3..9));
+        assert!(told.sampled.is_empty());
     }
 }

@@ -34,9 +34,19 @@ pub enum GroundingError {
     /// A token's bytes do not lie in the text, between characters and in order.
     #[error("token {0} of the answer does not lie in its text")]
     Text(usize),
-    /// The picture's tokens do not form a square.
-    #[error("the picture's {0} tokens do not form a square: this model's words have no maps")]
-    NotSquare(usize),
+    /// The picture's tokens are not as many as its grid has cells.
+    #[error(
+        "the picture's {tokens} tokens are no grid of {rows} × {columns}: this model's words have \
+         no maps"
+    )]
+    Grid {
+        /// Tokens of the picture.
+        tokens: usize,
+        /// Rows of the grid; 0 where the model has none.
+        rows: usize,
+        /// Its columns.
+        columns: usize,
+    },
     /// A map could not be made of what was computed.
     #[error(transparent)]
     Map(#[from] HeatmapError),

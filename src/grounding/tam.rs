@@ -29,17 +29,8 @@ pub struct Activation {
     pub denoised: Vec<f64>,
     /// `denoised` on one scale from 0 to 1 with `text`.
     pub normal: Vec<f64>,
-    /// How far the token's logit is above the mean of those of all other tokens of prompt and
-    /// answer, at the same patch; may be below 0. Not part of
-    /// TAM.
-    ///
-    /// A head's logits mean something only beside each other; what moves all of them at a patch
-    /// falls out here.
-    pub margin: Vec<f64>,
     /// The token's logits at the text before it, repeats included, negative ones as 0.
     pub text: Vec<f64>,
-    /// The token's logit where it was predicted.
-    pub own: f64,
 }
 
 /// Token Activation Maps of one answer.
@@ -48,8 +39,6 @@ pub struct Tam<'a> {
     text: Vec<TextToken>,
     /// Raw logits at the patches, by column.
     patches: HashMap<usize, Vec<f64>>,
-    /// Mean over the columns of the raw logits at the patches.
-    mean: Vec<f64>,
 }
 
 /// A token of prompt or answer.
@@ -80,11 +69,7 @@ impl<'a> Tam<'a> {
         let patches: HashMap<usize, Vec<f64>> = (0..logits.columns.len())
             .map(|column| (column, logits.at(column, logits.patches())))
             .collect();
-        let mut mean = vec![0.0; logits.patches().count()];
-        for map in patches.values() {
-            add(&mut mean, map, 1.0 / patches.len() as f64);
-        }
-        Ok(Self { logits, text, patches, mean })
+        Ok(Self { logits, text, patches })
     }
 
     /// The maps of one token of the answer, counted from 0; `None` beyond its end.
@@ -97,9 +82,7 @@ impl<'a> Tam<'a> {
         let text = relu(&self.logits.at(target.column, earlier.iter().map(|t| t.position)));
         let denoised = subtract(&raw, &self.interference(target, earlier, &text));
         let normal = normalise(&denoised, &text);
-        let own = self.logits.at(target.column, std::iter::once(target.position));
-        let margin = self.margin(logits);
-        Some(Activation { raw, denoised, normal, margin, text, own: *own.first()? })
+        Some(Activation { raw, denoised, normal, text })
     }
 
     /// What the patches say for the text before: the mean of its tokens' maps, weighted by how much
@@ -107,21 +90,13 @@ impl<'a> Tam<'a> {
     fn interference(&self, target: &TextToken, earlier: &[TextToken], text: &[f64]) -> Vec<f64> {
         let others = || earlier.iter().zip(text).filter(|(other, _)| other.column != target.column);
         let total: f64 = others().map(|(_, weight)| weight).sum();
-        let mut sum = vec![0.0; self.mean.len()];
+        let mut sum = vec![0.0; self.logits.patches().count()];
         for (other, weight) in others() {
             if let Some(map) = self.patches.get(&other.column) {
                 add(&mut sum, &relu(map), weight / (total + EPSILON));
             }
         }
         sum
-    }
-
-    /// `logits` above the mean of all other columns.
-    fn margin(&self, logits: &[f64]) -> Vec<f64> {
-        let columns = self.patches.len() as f64;
-        // The mean holds the token itself; where it is alone there is nothing to be above of.
-        let share = if columns > 1.0 { columns / (columns - 1.0) } else { 0.0 };
-        logits.iter().zip(&self.mean).map(|(logit, mean)| (logit - mean) * share).collect()
     }
 }
 

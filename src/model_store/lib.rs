@@ -15,7 +15,7 @@ use values::config::{DEFAULT_MODEL, Folders};
 use values::job::Progress;
 
 pub use manifest::{Manifest, Part, Unpacked};
-pub use validate::{Architecture, ModelFacts, Replacements, validate};
+pub use validate::{ModelFacts, Replacements, validate};
 
 /// Why a model folder cannot be used. Each message is one line that says what to do.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use safetensors::tensor::Metadata;
 use serde_json::Value;
+use values::picture::ImageInput;
 
 use super::ModelError;
 
@@ -49,27 +50,11 @@ pub type Replacements = BTreeMap<&'static str, Value>;
 /// A safetensors header is refused above this many bytes, as the safetensors crate does.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
 
-/// How pictures become tokens, as far as Lorgnette itself must know it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Architecture {
-    /// A square picture, a fixed count of tokens.
-    Idefics3 {
-        /// Side of the square in pixels that the picture is squashed to.
-        image_side: u32,
-        /// Tokens the projector gives for one picture.
-        image_tokens: usize,
-        /// The token that stands for each of them.
-        image_token: u32,
-    },
-    /// mistral.rs resizes as the model's own preprocessor says.
-    Other(String),
-}
-
 /// What a model's files say of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelFacts {
-    /// Kind of model.
-    pub architecture: Architecture,
+    /// How it is shown pictures.
+    pub input: ImageInput,
     /// Longest prompt and answer together, in tokens.
     pub max_positions: usize,
     /// Tokens that end an answer; at least one.
@@ -126,14 +111,14 @@ pub fn validate(folder: &Path) -> Result<(ModelFacts, Replacements), ModelError>
     };
 
     let tensors = read_weights(folder)?;
-    let architecture = if architecture == IDEFICS3 {
+    let input = if architecture == IDEFICS3 {
         let layout = idefics3::Layout::read(&config_file, &config, processor.as_ref())?;
         layout.check_tensors(&folder.join("config.json"), &tensors)?;
-        layout.architecture()
+        layout.input()
     } else {
-        Architecture::Other(architecture)
+        ImageInput::bounded()
     };
-    Ok((ModelFacts { architecture, max_positions, eos_tokens }, replacements))
+    Ok((ModelFacts { input, max_positions, eos_tokens }, replacements))
 }
 
 fn unsupported(folder: &Path, reason: String) -> ModelError {

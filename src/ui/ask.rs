@@ -181,7 +181,7 @@ fn send_or_stop(ui: &mut Ui, answering: bool, palette: Palette, actions: &mut Ve
 pub fn cost(view: &View) -> Option<String> {
     let model = view.engine.model()?;
     view.stage.shown.as_ref()?;
-    let picture = model.picture_tokens?;
+    let picture = model.input.tokens()?;
     let time = view.ask.pace.map_or(String::new(), |pace| {
         format!(" ≈ {}", seconds(pace * (picture + status::PROMPT_TOKENS) as f64))
     });

@@ -219,6 +219,7 @@ pub fn show(ui: &mut Ui, view: &mut View) -> Vec<Action> {
         .show_separator_line(false)
         .show(ui, |ui| ask::show(ui, view, &mut actions));
 
+    maps::refresh(ui.ctx(), view);
     let ground = Frame::new().fill(palette.ground);
     CentralPanel::default().frame(ground).show(ui, |ui| middle(ui, view, &mut actions));
 

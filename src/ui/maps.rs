@@ -6,10 +6,8 @@
 
 use std::sync::Arc;
 
-use ::encoder::EncoderMaps;
-use explain::Causal;
-use grounding::{Phrase, WordMap};
-use values::heatmap::Heatmap;
+use ::encoder::{Attention, EncoderMaps, Found};
+use explain::{Causal, ForcedWord, Phrase};
 
 use super::View;
 use super::talk::Card;
@@ -48,18 +46,6 @@ pub enum MapKind {
     Causal,
 }
 
-/// Which attention of the encoder is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Attention {
-    /// Through all layers.
-    #[default]
-    Rollout,
-    /// Of one layer, heads averaged.
-    Layer(usize),
-    /// Of one head of one layer.
-    Head(usize, usize),
-}
-
 /// Where a word of the answer is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WordSource {
@@ -82,30 +68,6 @@ pub enum Wanted<T> {
     Ready(T),
     /// It could not be computed, for this reason.
     Failed(String),
-}
-
-/// The maps of one answer.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Grounding {
-    /// A map for each word of the answer.
-    pub words: Vec<WordMap>,
-    /// Its noun phrases.
-    pub phrases: Vec<Phrase>,
-    /// Whether their places are known; they take longer than the words' maps.
-    pub settled: bool,
-    /// Whether they were looked for.
-    pub sought: bool,
-}
-
-/// A map of a word or phrase that the user typed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Typed {
-    /// What was typed.
-    pub text: String,
-    /// Where it is.
-    pub map: Heatmap,
-    /// Whether the model finds it in the picture at all.
-    pub present: bool,
 }
 
 /// What is wanted of the maps.
@@ -155,9 +117,9 @@ pub struct Maps {
     /// The one that was pointed at a frame ago.
     pub(super) pointed_before: Option<(usize, usize)>,
     /// The word that was typed, in the answering model; shown in place of `word`.
-    pub typed: Wanted<Typed>,
+    pub typed: Wanted<ForcedWord>,
     /// The phrase that was typed, in the dual encoder.
-    pub phrase: Wanted<Typed>,
+    pub phrase: Wanted<Found>,
     /// The causal check.
     pub causal: Wanted<Causal>,
     /// The card that the causal check is about.
@@ -202,24 +164,18 @@ impl MapKind {
     }
 }
 
-impl Grounding {
-    /// The word of the answer of `card` to be shown: the one that was `chosen`, by card and number.
-    /// Before that the one that some part of the picture brings about most, else the first.
-    /// `None` where there is no word.
-    pub fn word(&self, card: usize, chosen: Option<(usize, usize)>) -> Option<usize> {
-        let last = self.words.len().checked_sub(1)?;
-        let chosen = chosen.filter(|(of, _)| *of == card).map(|(_, word)| word.min(last));
-        Some(chosen.unwrap_or_else(|| self.likeliest()))
-    }
-
-    fn likeliest(&self) -> usize {
-        let most = |word: &WordMap| word.seen.as_ref().map(|map| map.stats().max);
-        let seen = self.words.iter().enumerate().filter_map(|(at, word)| Some((at, most(word)?)));
-        seen.max_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(at, _)| at)
-    }
-}
-
 impl<T> Wanted<T> {
+    /// What is made of it, once it is there.
+    #[must_use]
+    pub fn and_then<U>(self, make: impl FnOnce(T) -> Option<U>) -> Wanted<U> {
+        match self {
+            Self::Ready(value) => make(value).map_or(Wanted::None, Wanted::Ready),
+            Self::None => Wanted::None,
+            Self::Coming => Wanted::Coming,
+            Self::Failed(reason) => Wanted::Failed(reason),
+        }
+    }
+
     /// What was wanted, once it is there.
     pub fn ready(&self) -> Option<&T> {
         match self {

@@ -92,7 +92,6 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
         nothing_yet(ui, view, actions);
         return;
     };
-    maps::refresh(ui.ctx(), view);
     let room = map_panel(ui, view, room, actions);
     let toolbar = Rect::from_min_size(room.min, vec2(room.width(), 34.0));
     let room = Rect::from_min_max(pos2(room.left(), toolbar.bottom() + space::XS), room.max);

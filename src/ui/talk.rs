@@ -10,10 +10,11 @@ use egui::{
     Sense, Stroke, StrokeKind, TextureHandle, Ui, WidgetInfo, vec2,
 };
 use egui_material_icons::icons::{ICON_VISIBILITY, ICON_WARNING};
+use explain::Grounding;
 use values::region::Region;
 
 use super::announce::whole_sentences;
-use super::maps::{Grounding, Wanted};
+use super::maps::Wanted;
 use super::markdown::{self, Answer, Mark, MarkdownResponse, MarkdownStyle, Span};
 use super::theme::{Palette, ROUND, ROUND_SMALL, space};
 use super::widgets::{follow_focus, seconds};

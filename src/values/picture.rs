@@ -1,5 +1,7 @@
 //! A picture as it is asked about: a frame, and the part of it that "that" means.
 
+mod input;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -8,6 +10,8 @@ use image::imageops::{self, FilterType};
 
 use crate::frame::Frame;
 use crate::region::{Region, cut};
+
+pub use input::ImageInput;
 
 /// A frame, or the part of it that "that" means.
 #[derive(Debug, Clone)]
@@ -49,10 +53,10 @@ impl Look {
         self.region.map_or(Region::WHOLE, |region| region.surroundings(width, height))
     }
 
-    /// The square of `side` × `side` pixels that an encoder of the Idefics3 kind is shown, and the
-    /// part of the frame that it covers. Squashed, as in training: the aspect is not kept.
+    /// [`Look::shown`] as a square of `side` × `side` pixels, and the part of the frame that it
+    /// covers. The aspect is not kept, as in the training of Idefics3's encoder.
     #[must_use]
-    pub fn encoder_input(&self, side: u32) -> (RgbImage, Region) {
+    pub fn squashed(&self, side: u32) -> (RgbImage, Region) {
         (resize(&self.shown(), side, side, Filter::Lanczos), self.area())
     }
 }
@@ -135,7 +139,7 @@ mod tests {
         }
         let frame = Frame::new(pixels, Source::Memory("two halves".into()));
         let colour = |region: Option<Region>, x, y| {
-            let (pixels, _) = Look { frame: frame.clone(), region }.encoder_input(224);
+            let (pixels, _) = Look { frame: frame.clone(), region }.squashed(224);
             assert_eq!(pixels.dimensions(), (224, 224));
             pixels.get_pixel(x, y).0
         };

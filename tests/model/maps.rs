@@ -13,7 +13,7 @@ use explain::LEAST_SUPPORT;
 use serde_json::Value;
 use towers::ENCODERS;
 use values::frame::{Frame, Source};
-use values::picture::Look;
+use values::picture::{ImageInput, Look};
 
 use crate::listener::Listener;
 use crate::support::{cache, picture, sample};
@@ -72,12 +72,12 @@ fn the_maps_of_a_marked_part_are_drawn_and_written_down() {
     assert!((0..250).step_by(10).all(|x| beyond(x, 100)), "nothing is drawn beyond the part");
 }
 
-/// An engine with the model in f32, and its encoder.
-fn engine() -> (Listener, Box<dyn VisionEncoder>) {
+/// An engine with the model in f32, how that is shown pictures, and its encoder.
+fn engine() -> (Listener, ImageInput, Box<dyn VisionEncoder>) {
     let listener = Listener::start();
-    let info = listener.load_default(Precision::F32).unwrap();
-    let vision = (ENCODERS.vision)(&info.folder).unwrap();
-    (listener, vision)
+    let model = listener.load_default(Precision::F32).unwrap();
+    let vision = (ENCODERS.vision)(&model.folder).unwrap();
+    (listener, model.input, vision)
 }
 
 fn read(listener: &Listener, wanted: ScoreRequest) -> Result<Scores, EvalError> {
@@ -93,17 +93,18 @@ fn read(listener: &Listener, wanted: ScoreRequest) -> Result<Scores, EvalError> 
 
 #[test]
 fn an_absent_word_is_told_from_one_that_is_there() {
-    let (listener, vision) = engine();
+    let (listener, input, vision) = engine();
     let mut read = |wanted| read(&listener, wanted);
-    let mut looker = Looker { read: &mut read, vision: &*vision };
+    let mut looker = Looker { read: &mut read, input: &input, vision: &*vision };
     let names = ["cat", "lemon", "orange", "cucumber", "t-shirt", "banana", "rocket", "hat"];
     let (mut there, mut absent) = (Vec::new(), Vec::new());
     for (index, name) in names.iter().enumerate() {
         let picture = picture(&sample(&format!("{name}.jpg")));
-        there.push(looker.support(&picture, name).unwrap());
+        let mut support = |name| looker.look(&picture, name, false).unwrap().support;
+        there.push(support(name));
         for step in [2, 5] {
             let other = names[(index + step) % names.len()];
-            absent.push(looker.support(&picture, other).unwrap());
+            absent.push(support(other));
         }
     }
     let pairs = there.iter().flat_map(|a| absent.iter().map(move |b| (a, b)));
@@ -123,7 +124,7 @@ fn an_absent_word_is_told_from_one_that_is_there() {
 
 #[test]
 fn swapping_the_word_moves_where_it_is_seen_and_not_the_encoders_attention() {
-    let (listener, vision) = engine();
+    let (listener, input, vision) = engine();
     let mut read = |wanted| read(&listener, wanted);
     let names = ["cat", "lemon", "rocket", "banana", "chair", "hat", "pineapple", "shoes"];
     let pictures: Vec<Named> = names
@@ -133,7 +134,7 @@ fn swapping_the_word_moves_where_it_is_seen_and_not_the_encoders_attention() {
             pixels: (*picture(&sample(&format!("{name}.jpg"))).frame.pixels).clone(),
         })
         .collect();
-    let mut looker = Looker { read: &mut read, vision: &*vision };
+    let mut looker = Looker { read: &mut read, input: &input, vision: &*vision };
     let outcome = composites::play(&pictures, 6, 1, &mut looker, &mut |_| ()).unwrap();
     for row in &outcome.rows {
         eprintln!("{}: {:?}, energy {:?}", row.name, row.pointing, row.energy);
@@ -151,7 +152,7 @@ fn swapping_the_word_moves_where_it_is_seen_and_not_the_encoders_attention() {
 
 #[test]
 fn a_blank_picture_has_no_phrase_and_maps_that_are_known_to_say_nothing() {
-    let (_, vision) = engine();
+    let (_, _, vision) = engine();
     let contrast = |picture: &Look| {
         let maps = vision.attention(picture).unwrap();
         (maps.rollout.stats().contrast(), maps.plain)

@@ -26,13 +26,9 @@ pub fn dual(folder: &Path) -> Result<Box<dyn encoder::DualEncoder>, EncoderError
 }
 
 impl VisionEncoder for Tower {
-    fn side(&self) -> u32 {
-        self.preprocessor().side()
-    }
-
     fn attention(&self, picture: &Look) -> Result<EncoderMaps, EncoderError> {
         let started = Instant::now();
-        let (pixels, area) = picture.encoder_input(self.preprocessor().side());
+        let (pixels, area) = picture.squashed(self.preprocessor().side());
         let found = self.attention(&pixels)?;
         let heads = found.heads.into_iter();
         Ok(EncoderMaps {
@@ -87,7 +83,7 @@ impl encoder::DualEncoder for Looking {
             None => found.presence.cosine > image.embedding().cosine(&dual.embed_label("")?),
         };
         let area = found.heatmap.area().within(picture.area());
-        Ok(Found { map: found.heatmap.over(area), present })
+        Ok(Found { phrase: phrase.to_owned(), map: found.heatmap.over(area), present })
     }
 
     fn shares(

@@ -12,7 +12,7 @@ use mistralrs::{
     CustomLogitsProcessor, Device, DeviceMapSetting, Model, ModelBuilder, ModelCategory,
     ModelDType, NormalRequest, Request, RequestMessage, SamplingParams, Tensor, TokenSource,
 };
-use model_store::{Architecture, ModelFacts};
+use model_store::ModelFacts;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokenizers::Tokenizer;
 use tokio::sync::{mpsc, oneshot};
@@ -100,14 +100,7 @@ fn load(request: LoadRequest, report: &dyn Fn(LoadProgress)) -> Result<Loaded, E
     let about = LoadedModel {
         info,
         context: facts.max_positions,
-        picture_tokens: match facts.architecture {
-            Architecture::Idefics3 { image_tokens, .. } => Some(image_tokens),
-            Architecture::Other(_) => None,
-        },
-        image_side: match facts.architecture {
-            Architecture::Idefics3 { image_side, .. } => Some(image_side),
-            Architecture::Other(_) => None,
-        },
+        input: facts.input.clone(),
         folder: prepared_folder,
         load_time: started.elapsed(),
     };

@@ -5,9 +5,9 @@ use conversation::{Role, Turn};
 use engine::{EngineError, Question};
 use image::DynamicImage;
 use mistralrs::{MultimodalMessages, TextMessageRole};
-use model_store::{Architecture, ModelFacts};
+use model_store::ModelFacts;
 use tokenizers::Tokenizer;
-use values::picture::{Filter, Look, resize};
+use values::picture::Look;
 
 /// Tokens a chat template may add around one turn.
 const TEMPLATE_TOKENS: usize = 16;
@@ -15,11 +15,6 @@ const TEMPLATE_TOKENS: usize = 16;
 const PICTURE_BORDER_TOKENS: usize = 3;
 /// Room kept for an answer when the prompt fills the context.
 const LEAST_ANSWER: usize = 32;
-/// Longest side, in pixels, handed to models whose own preprocessor does the resizing: above it
-/// nothing is gained and encoding takes minutes.
-const LONGEST_SIDE: u32 = 2048;
-/// Shortest side that those preprocessors can cut patches from.
-const SHORTEST_SIDE: u32 = 28;
 
 /// A prompt that fits.
 pub struct Prompt {
@@ -53,8 +48,8 @@ pub fn build(
 
     let mut messages = MultimodalMessages::new();
     for turn in turns {
-        let pictures: Vec<_> =
-            turn.pictures.iter().map(|picture| prepare(picture, &facts.architecture)).collect();
+        let prepared = turn.pictures.iter().map(|look| facts.input.prepare(look).0);
+        let pictures: Vec<_> = prepared.map(DynamicImage::ImageRgb8).collect();
         messages = match turn.role {
             Role::Assistant => messages.add_message(TextMessageRole::Assistant, turn.text),
             Role::User if pictures.is_empty() => {
@@ -118,11 +113,8 @@ fn cost(turn: &Turn, facts: &ModelFacts, tokenizer: &Tokenizer) -> usize {
     let words = tokenizer
         .encode_fast(turn.text.as_str(), false)
         .map_or(turn.text.len(), |encoding| encoding.len());
-    let picture = match facts.architecture {
-        Architecture::Idefics3 { image_tokens, .. } => image_tokens + PICTURE_BORDER_TOKENS,
-        // mistral.rs counts these itself and refuses what is too long.
-        Architecture::Other(_) => 0,
-    };
+    // What is not known here, mistral.rs counts itself, and refuses what is too long.
+    let picture = facts.input.tokens().map_or(0, |tokens| tokens + PICTURE_BORDER_TOKENS);
     words + turn.pictures.len() * picture + TEMPLATE_TOKENS
 }
 
@@ -153,31 +145,6 @@ fn neutralise(text: &str, specials: &[String]) -> String {
     text
 }
 
-/// The pixels that the encoder is given for `picture`.
-fn prepare(picture: &Look, architecture: &Architecture) -> DynamicImage {
-    let pixels = match architecture {
-        Architecture::Idefics3 { image_side, .. } => picture.encoder_input(*image_side).0,
-        Architecture::Other(_) => {
-            let whole = &*picture.frame.pixels;
-            let pixels = picture.region.map(|region| region.crop(whole));
-            let pixels = pixels.as_ref().unwrap_or(whole);
-            let (width, height) = bounded(pixels.width(), pixels.height());
-            resize(pixels, width, height, Filter::Lanczos)
-        }
-    };
-    DynamicImage::ImageRgb8(pixels)
-}
-
-/// The size nearest to this one whose sides lie between the shortest and the longest.
-fn bounded(width: u32, height: u32) -> (u32, u32) {
-    let (long, short) = (f64::from(width.max(height)), f64::from(width.min(height)));
-    let shrink = (f64::from(LONGEST_SIDE) / long).min(1.0);
-    let scale = shrink.max(f64::from(SHORTEST_SIDE) / short);
-    let side =
-        |side: u32| ((f64::from(side) * scale).round() as u32).clamp(SHORTEST_SIDE, LONGEST_SIDE);
-    (side(width), side(height))
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -186,6 +153,7 @@ mod tests {
     use image::RgbImage;
     use mistralrs::RequestLike;
     use values::frame::{Frame, Source};
+    use values::picture::ImageInput;
 
     use super::*;
 
@@ -196,9 +164,8 @@ mod tests {
     }
 
     fn facts(max_positions: usize) -> ModelFacts {
-        let architecture =
-            Architecture::Idefics3 { image_side: 224, image_tokens: 64, image_token: 3 };
-        ModelFacts { architecture, max_positions, eos_tokens: vec![2] }
+        let input = ImageInput::square(224, (8, 8), 3);
+        ModelFacts { input, max_positions, eos_tokens: vec![2] }
     }
 
     fn picture() -> Look {
@@ -265,22 +232,5 @@ mod tests {
         let question = Question { turns: vec![turn(Role::User, 300, 1)], ..Question::default() };
         let error = build(&question, &facts(300), &tokenizer()).err().unwrap();
         assert!(matches!(error, EngineError::TooLong { tokens, limit: 300 } if tokens > 300));
-    }
-
-    #[test]
-    fn sizes_for_other_models_stay_within_bounds() {
-        let frame = Frame::new(RgbImage::new(640, 480), Source::Memory("black".into()));
-        let whole = Look { frame, region: None };
-        let sides = |architecture: &Architecture| {
-            let prepared = prepare(&whole, architecture);
-            (prepared.width(), prepared.height())
-        };
-        assert_eq!(sides(&facts(1).architecture), (224, 224));
-        assert_eq!(sides(&Architecture::Other("Qwen2VL".into())), (640, 480));
-
-        assert_eq!(bounded(640, 480), (640, 480));
-        assert_eq!(bounded(4096, 2048), (2048, 1024));
-        assert_eq!(bounded(1, 1), (28, 28));
-        assert_eq!(bounded(10_000, 10), (2048, 28));
     }
 }

@@ -9,11 +9,10 @@ use std::ops::Range;
 use std::time::Instant;
 
 use candle_core::{DType, Device, IndexOp, Tensor};
-use engine::{EngineError, Piece, RequestId, ScoreRequest, Scores};
-use grounding::TokenLogits;
+use engine::{EngineError, RequestId, ScoreRequest, Scores};
+use grounding::{Piece, TokenLogits};
 use mistralrs::core::Response;
 use mistralrs::{NormalRequest, Request, RequestLike, SamplingParams};
-use model_store::Architecture;
 use tokenizers::Tokenizer;
 use tokio::sync::mpsc;
 use values::panics;
@@ -49,7 +48,7 @@ impl Scoring {
         request: RequestId,
         wanted: ScoreRequest,
     ) -> Result<Self, EngineError> {
-        if !matches!(model.facts.architecture, Architecture::Idefics3 { .. }) {
+        if model.facts.input.image_token().is_none() {
             return Err(EngineError::NoMaps(model.about.info.name.clone()));
         }
         if wanted.answer.trim().is_empty() {
@@ -88,7 +87,7 @@ impl Scoring {
         };
         let rows = Tensor::cat(chunks, 0).map_err(unreadable)?;
         let tokenizer = &model.tokenizer;
-        let Architecture::Idefics3 { image_token, .. } = model.facts.architecture else {
+        let Some(image_token) = model.facts.input.image_token() else {
             return Err(EngineError::NoMaps(model.about.info.name.clone()));
         };
         let image = runs(&tokens, image_token);

@@ -114,7 +114,7 @@ fn what_the_text_before_explains_is_taken_away() {
     assert!(off(&first.denoised, &[0.0, 0.0, 0.0, 6.0]) < 1e-6);
     // 6 is the greatest of patches and text, whose one token before has 5.
     assert!(off(&first.normal, &[0.0, 0.0, 0.0, 1.0]) < 1e-6);
-    assert_eq!((first.text.as_slice(), first.own), (&[5.0][..], 5.0));
+    assert_eq!(first.text, [5.0]);
 }
 
 #[test]
@@ -138,27 +138,6 @@ fn its_own_repeats_take_nothing_from_a_token() {
     let logits = small(rows);
     let repeated = Tam::new(&logits).unwrap().activation(2).unwrap();
     assert!(off(&repeated.denoised, &[2.0, 0.0, 0.0, 0.0]) < 1e-6);
-}
-
-#[test]
-fn the_margin_is_the_distance_to_the_other_tokens() {
-    let mut rows = [[0.0; 3]; 8];
-    rows[..4].copy_from_slice(&[[1.0, 7.0, 3.0], [-1.0, -5.0, -1.0], [0.0; 3], [100.0; 3]]);
-    let logits = small(rows);
-    let first = Tam::new(&logits).unwrap().activation(0).unwrap();
-    assert!(off(&first.margin, &[5.0, -4.0, 0.0, 0.0]) < 1e-9);
-    let alone = TokenLogits::new(
-        vec![1, 2],
-        vec![0..1],
-        Vec::new(),
-        1..2,
-        vec![2],
-        vec![3.0, 0.0],
-        vec![-1.0],
-    );
-    let alone = alone.unwrap();
-    let only = Tam::new(&alone).unwrap().activation(0).unwrap();
-    assert_eq!((only.margin, only.denoised), (vec![0.0], vec![3.0]));
 }
 
 #[test]

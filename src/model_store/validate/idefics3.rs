@@ -5,8 +5,9 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use values::picture::ImageInput;
 
-use super::{Architecture, Shapes};
+use super::Shapes;
 use crate::ModelError;
 
 /// Above any size of a known model, and small enough that products of sizes stay in range.
@@ -73,7 +74,6 @@ pub struct Layout {
     text: Text,
     scale_factor: usize,
     tied: bool,
-    image_seq_len: usize,
     image_token: u32,
 }
 
@@ -165,15 +165,14 @@ impl Layout {
             .unwrap_or(false);
         let image_token = u32::try_from(size("/image_token_id")?)
             .map_err(|_| ModelError::damaged(file, "image_token_id is no token"))?;
-        Ok(Self { vision, text, scale_factor, tied, image_seq_len, image_token })
+        Ok(Self { vision, text, scale_factor, tied, image_token })
     }
 
-    pub fn architecture(&self) -> Architecture {
-        Architecture::Idefics3 {
-            image_side: u32::try_from(self.vision.image_size).unwrap_or(u32::MAX),
-            image_tokens: self.image_seq_len,
-            image_token: self.image_token,
-        }
+    /// The square that the encoder is shown, and the grid that the projector makes of its patches.
+    pub fn input(&self) -> ImageInput {
+        let side = u32::try_from(self.vision.image_size).unwrap_or(u32::MAX);
+        let cells = self.vision.image_size / self.vision.patch_size / self.scale_factor;
+        ImageInput::square(side, (cells, cells), self.image_token)
     }
 
     /// Compares every tensor that will be read with the shape `config_file` gives it.

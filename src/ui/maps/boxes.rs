@@ -5,7 +5,7 @@ use egui::{
     Align2, Color32, CornerRadius, FontId, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui,
     WidgetInfo, pos2, vec2,
 };
-use grounding::{Phrase, Place as Found};
+use explain::{Phrase, Place as Found};
 
 use super::{card_phrases, is_shown};
 use crate::View;

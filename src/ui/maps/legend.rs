@@ -4,10 +4,10 @@ use egui::{
     Align, Label, Layout, Mesh, Rect, RichText, Role, Sense, Shape, Slider, Stroke, StrokeKind, Ui,
     WidgetInfo, pos2, vec2,
 };
+use explain::ShownMap;
 use values::heatmap::paint::{self, Scale};
 
-use super::layer::{Facts, coloured};
-use super::pick::{Picked, pick};
+use super::layer::coloured;
 use crate::theme::{Palette, space};
 use crate::{Action, View};
 
@@ -28,27 +28,22 @@ fn draw(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     let small = |ui: &mut Ui, text: String| {
         ui.add(Label::new(RichText::new(text).size(12.5).color(palette.weak)).extend())
     };
-    let Ok(picked) = pick(view) else { return };
-    let unit = picked.unit();
-    let hint = if matches!(picked, Picked::Word(..) | Picked::Seen(..)) {
-        "The raw values of this map. The colours have one scale for all words of the answer."
-    } else {
-        "The raw values of this map"
-    };
-    let Some(facts) = view.maps.layer.facts() else { return };
-    let [low, high] = ends(facts.scale);
-    let [least, most] = ends(facts.range);
-    let (rows, cols) = facts.grid;
+    let Ok(shown) = &view.maps.layer.shown else { return };
+    let ShownMap { unit, hint, .. } = *shown;
+    let [low, high] = ends(shown.scale);
+    let [least, most] = ends(shown.range);
+    let (rows, cols) = (shown.map.rows(), shown.map.cols());
+    // Where the colours end at this map's own values, they are said there.
+    let own = shown.range == shown.scale;
+    let range = if own { unit.to_owned() } else { format!("{unit} {least} … {most}") };
+    let (scale, grey) = (shown.scale, shown.is_grey());
     ui.spacing_mut().interact_size.y = 18.0;
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(6.0, space::XS);
         small(ui, low);
-        bar(ui, facts);
+        bar(ui, scale, grey);
         small(ui, high);
         ui.add_space(space::XS);
-        // Where the colours end at this map's own values, they are said there.
-        let own = facts.range == facts.scale;
-        let range = if own { unit.to_owned() } else { format!("{unit} {least} … {most}") };
         small(ui, range).on_hover_text(hint);
         ui.add_space(space::XS);
         small(ui, format!("{cols} × {rows} grid")).on_hover_text("Columns by rows");
@@ -71,14 +66,14 @@ fn opacity(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
 }
 
 /// The colours from the lower end of the scale to the upper, as they are over the picture.
-fn bar(ui: &mut Ui, facts: Facts) {
+fn bar(ui: &mut Ui, scale: Scale, grey: bool) {
     let (rect, response) = ui.allocate_exact_size(BAR.into(), Sense::hover());
-    let [low, high] = ends(facts.scale);
+    let [low, high] = ends(scale);
     let name = format!("Colours from {low} to {high}");
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
     let palette = Palette::of(ui.visuals());
     ui.painter().rect_filled(rect, 0.0, palette.stage);
-    let colours = coloured(&paint::legend(STEPS, 1), facts.grey());
+    let colours = coloured(&paint::legend(STEPS, 1), grey);
     let width = rect.width() / STEPS as f32;
     let mut mesh = Mesh::default();
     for (step, colour) in colours.pixels.iter().enumerate() {

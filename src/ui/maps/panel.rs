@@ -1,9 +1,8 @@
 //! The panel beside the picture: which map, its controls, what it may claim, its legend.
 
 use egui::{Button, ComboBox, Label, RichText, ScrollArea, Ui, Vec2, vec2};
-use grounding::WordMap;
 
-use super::pick::{Instead, Picked, pick};
+use super::pick::Instead;
 use super::{MapAction, MapKind, Maps, check, encoder, labels, legend, phrase, words};
 use crate::theme::{Palette, TOUCH, space};
 use crate::widgets::follow_focus;
@@ -11,10 +10,6 @@ use crate::{Action, View, mark};
 
 /// From this width on, all maps are offered side by side, in points.
 const SEGMENTS: f32 = 480.0;
-/// What is said of the encoder before a picture of one colour.
-const PLAIN: &str = "The picture is of one colour: this is what the encoder does by itself.";
-/// What is said of a map in which nothing stands out.
-const FLAT: &str = "Low contrast: nothing stands out.";
 
 /// How wide the panel is beside the picture: where under it too little height would be left.
 pub fn beside(maps: &Maps, room: Vec2) -> Option<f32> {
@@ -87,56 +82,31 @@ fn said(ui: &mut Ui, view: &View) {
     let line = |ui: &mut Ui, text: &str, colour| {
         ui.add(Label::new(RichText::new(text).size(13.0).color(colour)).wrap());
     };
-    match pick(view) {
-        Ok(picked) => {
-            line(ui, &picked.label(), palette.text);
-            if let Some(doubt) = doubt(view, picked) {
-                line(ui, &doubt, palette.warn);
+    match &view.maps.layer.shown {
+        Ok(shown) => {
+            line(ui, &shown.claim, palette.text);
+            if let Some(doubt) = shown.doubts() {
+                line(ui, doubt, palette.warn);
             }
         }
         Err(Instead::Off) => {}
         Err(Instead::Coming(text) | Instead::Hint(text)) => line(ui, text, palette.weak),
-        Err(Instead::Failed(reason)) => line(ui, &reason, palette.bad),
-    }
-}
-
-fn unseen(word: &str) -> String {
-    format!("No part of the picture alone makes the model say '{word}'.")
-}
-
-/// Why a map is drawn in grey.
-fn doubt(view: &View, picked: Picked<'_>) -> Option<String> {
-    let facts = view.maps.layer.facts()?;
-    match picked {
-        Picked::TypedWord(typed) | Picked::Phrase(typed, _) if facts.absent => {
-            Some(format!("Not found: '{}' does not stand out in this picture.", typed.text))
-        }
-        Picked::Encoder(..) if facts.absent => Some(PLAIN.to_owned()),
-        Picked::Seen(WordMap { text, .. }, _) if facts.absent => Some(unseen(text)),
-        Picked::Word(of, word) if facts.absent => Some(unseen(&of.words[word].text)),
-        Picked::Causal(causal) if !causal.running => {
-            let nothing = causal.random.is_some_and(|random| causal.greatest <= random);
-            nothing.then(|| "No area mattered more than a random one.".to_owned())
-        }
-        _ => facts.flat.then(|| FLAT.to_owned()),
+        Err(Instead::Failed(reason)) => line(ui, reason, palette.bad),
     }
 }
 
 /// What a screen reader is told of the map that is shown, and of the phrase that is pinned.
 pub fn spoken(view: &View) -> String {
-    let mut spoken = match (view.maps.kind, pick(view)) {
-        (Some(kind), Ok(picked)) => {
-            // The figures of a check change all the time: they are told when it is over.
-            let label = if view.maps.is_checking() { "under way".into() } else { picked.label() };
-            let doubt = doubt(view, picked).unwrap_or_default();
-            format!("{}: {label} {doubt}", kind.name())
-        }
-        (Some(kind), Err(Instead::Coming(text) | Instead::Hint(text))) => {
-            format!("{}: {text}", kind.name())
-        }
-        (Some(kind), Err(Instead::Failed(reason))) => format!("{}: {reason}", kind.name()),
-        (_, _) => String::new(),
+    let said = match &view.maps.layer.shown {
+        // The figures of a check change all the time: they are told when it is over.
+        Ok(_) if view.maps.is_checking() => "under way".to_owned(),
+        Ok(shown) => format!("{} {}", shown.claim, shown.doubts().unwrap_or_default()),
+        Err(Instead::Off) => String::new(),
+        Err(Instead::Coming(text) | Instead::Hint(text)) => (*text).to_owned(),
+        Err(Instead::Failed(reason)) => reason.clone(),
     };
+    let name = view.maps.kind.filter(|_| !said.is_empty());
+    let mut spoken = name.map_or(String::new(), |kind| format!("{}: {said}", kind.name()));
     if let Some((text, place, mirrored)) = super::boxes::pinned(view) {
         let place = mark::describe(place.region, mirrored);
         spoken = format!("{spoken} Pinned: {text}, {place}.");

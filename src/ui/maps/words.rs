@@ -5,8 +5,9 @@ use egui::{
     scroll_area, vec2,
 };
 use egui_material_icons::icons::{ICON_CHEVRON_LEFT, ICON_CHEVRON_RIGHT, ICON_SEARCH};
+use explain::Grounding;
 
-use super::{Grounding, MapAction, Wanted, WordSource, card};
+use super::{MapAction, Wanted, WordSource, card};
 use crate::theme::{Palette, TOUCH, space};
 use crate::widgets::icon_button;
 use crate::{Action, View};
@@ -50,7 +51,7 @@ fn words(view: &View, card: usize) -> Option<&Grounding> {
 fn shown(view: &View) -> Option<(usize, Option<usize>)> {
     let card = card(view)?;
     let word = words(view, card)?.word(card, view.maps.word);
-    Some((card, word.filter(|_| view.maps.typed == Wanted::None)))
+    Some((card, word.filter(|_| matches!(view.maps.typed, Wanted::None))))
 }
 
 /// The word so many words further on.

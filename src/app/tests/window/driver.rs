@@ -7,6 +7,8 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use lorgnette_app::{App, Services};
 use ui::View;
+use ui::maps::Wanted;
+use ui::talk::Card;
 use values::config::{Folders, Settings};
 
 use super::fake::{FakeCamera, FakeDesktop, FakeEngine, FakeVoice, NO_ENCODERS};
@@ -120,18 +122,32 @@ impl Driver {
         }
     }
 
-    /// Has the engine read one answer back.
+    /// Draws until the engine was asked to read so many answers back, in all.
+    pub fn until_readings(&mut self, count: usize) {
+        let engine = self.engine.clone();
+        self.until("an answer is to be read back", |_| engine.readings().len() == count);
+    }
+
+    /// Has the engine read one answer back, once it is asked to.
     pub fn read_back_once(&mut self) {
-        assert!(self.engine.read_next(), "an answer waits to be read back");
-        self.steps();
+        let engine = self.engine.clone();
+        self.until("an answer is read back", |_| engine.read_next());
     }
 
     /// Has the engine read answers back until none is wanted any more.
     pub fn read_back(&mut self) {
         self.steps();
-        while self.engine.read_next() {
-            self.steps();
-        }
+        let engine = self.engine.clone();
+        self.until("all is read back", |view| {
+            engine.read_next();
+            let coming = |card: &Card| match &card.grounding {
+                Wanted::Coming => true,
+                Wanted::Ready(grounding) => !grounding.settled,
+                Wanted::None | Wanted::Failed(_) => false,
+            };
+            let typed = matches!(view.maps.typed, Wanted::Coming);
+            !typed && !view.maps.is_checking() && !view.talk.cards.iter().any(coming)
+        });
     }
 
     /// Clicks on what has this name, wherever it is scrolled to.

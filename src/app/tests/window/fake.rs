@@ -9,13 +9,14 @@ use capture::{CameraChoice, CameraDevice, CameraFeed, CameraState};
 use conversation::{Answer, Finish, ModelInfo, Timings, Token};
 use encoder::{EncoderError, Encoders};
 use engine::{
-    Answering, EngineError, EngineEvent, LoadRequest, LoadedModel, Piece, Question, RequestId,
+    Answering, EngineError, EngineEvent, LoadRequest, LoadedModel, Question, RequestId,
     ScoreRequest, Scores,
 };
-use grounding::TokenLogits;
+use grounding::{Piece, TokenLogits};
 use lorgnette_app::desktop::{Desktop, Wish};
 use speech::{SpeechError, Voice};
 use values::frame::{Frame, Source};
+use values::picture::ImageInput;
 
 /// No folder has an encoder in it.
 pub const NO_ENCODERS: Encoders = Encoders {
@@ -59,8 +60,7 @@ pub fn model() -> LoadedModel {
             device: "CPU".into(),
         },
         context: 2048,
-        picture_tokens: Some(64),
-        image_side: Some(224),
+        input: ImageInput::square(224, (8, 8), 3),
         folder: PathBuf::new(),
         load_time: Duration::from_millis(700),
     }
@@ -126,7 +126,7 @@ impl FakeEngine {
     }
 }
 
-/// An answer read back: a token a word, each with its space, on a grid of two by two patches. A
+/// An answer read back: a token a word, each with its space, on a grid of eight by eight patches. A
 /// cat is said more surely the more is sharp.
 fn scores(wanted: &ScoreRequest) -> Scores {
     let answer = &wanted.answer;
@@ -138,8 +138,8 @@ fn scores(wanted: &ScoreRequest) -> Scores {
         pieces.last_mut().unwrap().bytes.end = at + c.len_utf8();
     }
     let said = pieces.iter().map(|piece| piece.id);
-    let tokens: Vec<u32> = [3, 3, 3, 3, 20].into_iter().chain(said).collect();
-    let columns: Vec<u32> = tokens[4..].to_vec();
+    let tokens: Vec<u32> = [[3; 64].as_slice(), &[20]].concat().into_iter().chain(said).collect();
+    let columns: Vec<u32> = tokens[64..].to_vec();
     let logits = (0..tokens.len() * columns.len()).map(|cell| (cell % 7) as f32).collect();
     let pixels = &wanted.question.turns.iter().flat_map(|turn| &turn.pictures).last().unwrap();
     let (width, values) = (pixels.frame.width() as usize * 3, pixels.frame.pixels.as_raw());
@@ -153,11 +153,11 @@ fn scores(wanted: &ScoreRequest) -> Scores {
         }
     };
     let logprobs = pieces.iter().map(logprob).collect();
-    let answer = 5..tokens.len();
+    let answer = 65..tokens.len();
     let logits = TokenLogits {
         tokens,
-        image: std::iter::once(0..4).collect(),
-        prompt: vec![4],
+        image: std::iter::once(0..64).collect(),
+        prompt: vec![64],
         answer,
         columns,
         logits,

@@ -29,6 +29,8 @@ fn shown(wanted: &ScoreRequest) -> Vec<FrameId> {
 #[test]
 fn an_answer_is_read_back_and_its_phrase_is_underlined_where_it_is_seen() {
     let mut driver = answered();
+    driver.until_readings(1);
+    driver.steps();
     let first = driver.engine.readings();
     assert_eq!(first.len(), 1, "one reading at a time");
     assert_eq!(first[0].answer, "A cat.");
@@ -51,6 +53,7 @@ fn an_answer_is_read_back_and_its_phrase_is_underlined_where_it_is_seen() {
 #[test]
 fn a_question_takes_the_place_of_the_readings() {
     let mut driver = answered();
+    driver.until_readings(1);
     driver.ask("And now?");
     driver.engine.fail_readings(&EngineError::Superseded);
     driver.steps();
@@ -95,12 +98,13 @@ fn a_typed_word_is_read_in_the_answers_place() {
     driver.window.get_by_label("Word to look for").type_text("owl");
     driver.steps();
     driver.press(Modifiers::NONE, Key::Enter);
+    driver.until_readings(12);
     let wanted = driver.engine.readings().pop().unwrap();
     assert_eq!(wanted.answer, "An owl.");
     driver.read_back();
     let typed = driver.view().maps.typed.ready().unwrap();
     // The fake engine says the same of any picture: the word does not depend on it.
-    assert!(!typed.present);
+    assert!(!typed.is_present());
     assert!(driver.has("Not found: 'owl'"));
 }
 
@@ -130,6 +134,7 @@ fn a_causal_check_goes_step_by_step_and_is_stopped() {
 #[test]
 fn a_failed_reading_says_why_and_the_window_goes_on() {
     let mut driver = answered();
+    driver.until_readings(1);
     driver.engine.fail_readings(&EngineError::Answer("no memory".into()));
     driver.steps();
     driver.click("Word map");

@@ -8,9 +8,9 @@ use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use encoder::EncoderMaps;
-use explain::Causal;
-use grounding::{Evidence, Phrase, Place, WordMap};
-use lorgnette_ui::maps::{Grounding, MapAction, Wanted};
+use explain::{Causal, Grounding, Phrase, Place};
+use grounding::WordMap;
+use lorgnette_ui::maps::{MapAction, Wanted};
 use lorgnette_ui::stage::Shown;
 use lorgnette_ui::talk::Card;
 use lorgnette_ui::{self, Action, View};
@@ -196,19 +196,6 @@ fn bytes(text: &str) -> std::ops::Range<usize> {
     start..start + text.len()
 }
 
-/// Not drawn.
-const EVIDENCE: Evidence = Evidence {
-    peak: 1.0,
-    mean: 0.0,
-    deviation: 0.0,
-    raw: 1.0,
-    text: 0.0,
-    own: 0.0,
-    margin: 1.0,
-    margin_mean: 0.0,
-    logprob: 0.0,
-};
-
 /// The words and phrases of [`ANSWER`]: the red square at the left, the green one at the right, the
 /// ground nowhere.
 pub fn grounding() -> Grounding {
@@ -217,8 +204,6 @@ pub fn grounding() -> Grounding {
         text: text.to_owned(),
         map: spot(9, at, 0.0, high / 5.0),
         raw: spot(9, at, 0.0, high),
-        margin: spot(9, at, -1.0, high),
-        evidence: EVIDENCE,
         seen: None,
     };
     let (left, right) = ((0.25, 0.5), (0.72, 0.35));
@@ -236,7 +221,6 @@ pub fn grounding() -> Grounding {
         text: text.to_owned(),
         map: spot(9, at, 0.0, 4.0),
         place: place.map(|(region, strength)| Place { region, strength }),
-        evidence: EVIDENCE,
     };
     let region = |x, y, w, h| Region::new(x, y, w, h).unwrap();
     let phrases = vec![

@@ -5,9 +5,11 @@ use std::time::Duration;
 use egui::{Key, Modifiers};
 use egui_kittest::SnapshotOptions;
 use egui_kittest::kittest::{NodeT, Queryable};
+use encoder::{Attention, Found};
+use explain::ForcedWord;
 use image::RgbaImage;
 use lorgnette_ui::Action;
-use lorgnette_ui::maps::{Attention, MapAction, MapKind, Typed, Wanted, WordSource};
+use lorgnette_ui::maps::{MapAction, MapKind, Wanted, WordSource};
 use values::config::Fill;
 use values::heatmap::Heatmap;
 use values::region::Region;
@@ -141,13 +143,17 @@ fn any_word_can_be_typed_and_is_said_to_be_forced() {
     bench.view().maps.typed = Wanted::Coming;
     bench.steps();
     assert!(bench.has("Looking for the word …"));
-    let typed =
-        |present| Typed { text: "lemon".into(), map: spot(9, (0.7, 0.3), 0.0, 2.0), present };
-    bench.view().maps.typed = Wanted::Ready(typed(true));
+    let typed = |support| ForcedWord {
+        word: "lemon".into(),
+        map: spot(9, (0.7, 0.3), 0.0, 2.0),
+        support,
+        seen: None,
+    };
+    bench.view().maps.typed = Wanted::Ready(typed(2.0));
     bench.steps();
     assert!(bench.has("teacher-forced as \"A lemon.\""));
     assert!(!bench.has("Not found"));
-    bench.view().maps.typed = Wanted::Ready(typed(false));
+    bench.view().maps.typed = Wanted::Ready(typed(0.2));
     bench.steps();
     assert!(bench.has("Not found: 'lemon' does not stand out in this picture."));
     // An empty line asks for nothing.
@@ -214,8 +220,8 @@ fn a_phrase_is_looked_for_by_the_dual_encoder() {
     bench.steps();
     bench.type_in("Phrase to look for", "a green  square");
     assert_eq!(bench.asked(), [MapAction::FindPhrase("a green square".into())]);
-    let found = |present| Typed {
-        text: "a green square".into(),
+    let found = |present| Found {
+        phrase: "a green square".into(),
         map: spot(7, (0.7, 0.3), 0.12, 0.31),
         present,
     };
@@ -322,7 +328,7 @@ fn a_map_of_a_part_of_the_picture_is_drawn_there_alone_and_as_in_a_mirror() {
         let map = Heatmap::new(1, 4, values).unwrap().over(right);
         bench.view().maps.kind = Some(MapKind::Phrase);
         bench.view().maps.dual = Wanted::Ready("CLIP".into());
-        bench.view().maps.phrase = Wanted::Ready(Typed { text: "it".into(), map, present: true });
+        bench.view().maps.phrase = Wanted::Ready(Found { phrase: "it".into(), map, present: true });
         bench.steps();
         let seen = bench.window.render().unwrap();
         let plain = without_map(&mut bench);
@@ -408,8 +414,8 @@ fn the_maps_look_as_they_should() {
     view.maps.dual = Wanted::Ready("CLIP ViT-B/32".into());
     let shares = [("animal", 0.04), ("shape", 0.83), ("food", 0.07), ("plant", 0.06)];
     view.maps.labels = shares.map(|(word, share)| (word.to_owned(), share)).to_vec();
-    view.maps.phrase = Wanted::Ready(Typed {
-        text: "a green square".into(),
+    view.maps.phrase = Wanted::Ready(Found {
+        phrase: "a green square".into(),
         map: spot(7, (0.72, 0.35), 0.12, 0.31),
         present: true,
     });

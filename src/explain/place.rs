@@ -1,17 +1,10 @@
-//! From a phrase's map to a place in the picture, and how much speaks for it.
+//! From a phrase's map to a place in the picture.
 
 use values::heatmap::Heatmap;
 use values::region::Region;
 
 /// A place takes in the cells around the peak that reach this share of the map's range.
-pub const SHARE: f32 = 0.5;
-
-/// A phrase whose [`Evidence::strength`] is below this has no place: at no patch does the head
-/// take the word over its neighbours in the text.
-///
-/// With the shipped model and "A ‹word›." put in as the answer about 35 pictures, this keeps 61% of
-/// 38 words that are in the picture and 9% of 239 that are not.
-pub const MIN_STRENGTH: f32 = 0.5;
+const SHARE: f32 = 0.5;
 
 /// A place in the picture that a phrase was found at.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,53 +15,8 @@ pub struct Place {
     pub strength: f32,
 }
 
-/// How much speaks for a word or a phrase in the picture. Logits and their differences, but for
-/// `logprob`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Evidence {
-    /// The strongest patch, interference subtracted.
-    pub peak: f32,
-    /// The mean of the patches, likewise.
-    pub mean: f32,
-    /// Their standard deviation.
-    pub deviation: f32,
-    /// The strongest patch before anything is subtracted, at least 0.
-    pub raw: f32,
-    /// The strongest of the text before the word, at least 0.
-    pub text: f32,
-    /// The word's logit where it was predicted.
-    pub own: f32,
-    /// How far the word is above the mean of the other tokens of prompt and answer, at the patch
-    /// where it is most. May be below 0.
-    pub margin: f32,
-    /// The same as a mean over the patches.
-    pub margin_mean: f32,
-    /// ln of the word's probability where it was predicted, summed over its tokens. Of an answer's
-    /// own words it is high whatever the picture shows; of a word put in, it is the best witness.
-    pub logprob: f32,
-}
-
-impl Evidence {
-    /// How strongly the picture speaks for the word, from 0 to 1: σ(`margin`), the chance that at
-    /// the patch where it does most, the head takes the word over its neighbours in the text.
-    pub fn strength(&self) -> f32 {
-        1.0 / (1.0 + (-self.margin).exp())
-    }
-
-    /// `peak` on one scale with the text before, as TAM shows it: from 0 to 1.
-    pub fn relative(&self) -> f32 {
-        let most = self.peak.max(self.text);
-        if most > 0.0 { self.peak / most } else { 0.0 }
-    }
-
-    /// How many standard deviations the peak is above the mean of the patches.
-    pub fn prominence(&self) -> f32 {
-        if self.deviation > 0.0 { (self.peak - self.mean) / self.deviation } else { 0.0 }
-    }
-}
-
-/// The box around the peak of a map: the cells joined to it, side to side, that reach [`SHARE`] of
-/// the map's range. `None` where the map is flat.
+/// The box around the peak of a map: the cells joined to it, side to side, that reach half of the
+/// map's range. `None` where the map is flat.
 ///
 /// Whether `strength`, from 0 to 1, is enough to speak of a place at all is for the caller to say.
 pub fn locate(map: &Heatmap, strength: f32) -> Option<Place> {
@@ -147,27 +95,5 @@ mod tests {
     fn flat_maps_have_no_place() {
         assert_eq!(place(1, 2, &[1.0, 1.1]), None);
         assert_eq!(place(1, 1, &[0.0]), None);
-    }
-
-    #[test]
-    fn strength_grows_with_the_margin_alone() {
-        let evidence = |margin: f32| Evidence {
-            peak: 3.0,
-            mean: 1.0,
-            deviation: 0.5,
-            raw: 6.0,
-            text: 12.0,
-            own: 9.0,
-            margin,
-            margin_mean: margin - 1.0,
-            logprob: -2.0,
-        };
-        assert!((evidence(0.0).strength() - 0.5).abs() < 1e-6);
-        assert!(evidence(3.0).strength() > 0.95 && evidence(-3.0).strength() < 0.05);
-        assert!((evidence(-1e9).strength()).abs() < 1e-6 && evidence(1e9).strength() > 0.999);
-        assert!((evidence(0.0).relative() - 0.25).abs() < 1e-6);
-        assert!((evidence(0.0).prominence() - 4.0).abs() < 1e-6);
-        let none = Evidence { peak: 0.0, text: 0.0, deviation: 0.0, mean: 0.0, ..evidence(0.0) };
-        assert!(none.relative().abs() < 1e-6 && none.prominence().abs() < 1e-6);
     }
 }
