@@ -328,7 +328,7 @@ fn file_name(title: &str) -> String {
         .map(|c| if c.is_alphanumeric() || matches!(c, ' ' | '-' | '_') { c } else { ' ' })
         .take(60)
         .collect();
-    let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
+    let name = values::text::words(&name);
     if name.is_empty() { "conversation".to_owned() } else { name }
 }
 

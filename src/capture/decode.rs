@@ -8,8 +8,9 @@ use image::error::{LimitErrorKind, UnsupportedErrorKind};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, RgbImage, RgbaImage};
 use values::panics;
+use values::text::brief;
 
-use super::error::{Reason, brief};
+use super::error::Reason;
 use super::sniff::{self, Format};
 use super::{container, orient};
 

@@ -49,7 +49,7 @@ fn parse(table: &str) -> Vec<Sample> {
 pub fn is_named(answer: &str, names: &[String]) -> bool {
     let words = |text: &str| {
         let plain = text.to_lowercase().replace(|c: char| !c.is_alphanumeric(), " ");
-        format!(" {} ", plain.split_whitespace().collect::<Vec<_>>().join(" "))
+        format!(" {} ", values::text::words(&plain))
     };
     let answer = words(answer);
     names.iter().any(|name| {

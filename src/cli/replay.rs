@@ -12,7 +12,8 @@ use engine::{EngineError, Question};
 use serde::Serialize;
 use session::{Bundle, Session, SessionError, SessionId, Store};
 use values::config::{DEFAULT_MODEL, Folders, Precision, Settings};
-use values::frame::{Frame, one_line};
+use values::frame::Frame;
+use values::text::{one_line, shorten, words};
 
 use super::output::{json_line, text_line};
 use super::session::Session as Engine;
@@ -257,11 +258,7 @@ impl Verdict {
 
     /// One line of the report.
     fn line(&self) -> String {
-        let question = one_line(&self.question.split_whitespace().collect::<Vec<_>>().join(" "));
-        let question = match question.char_indices().nth(LONGEST_QUESTION) {
-            Some((end, _)) => format!("{}…", &question[..end]),
-            None => question,
-        };
+        let question = shorten(&one_line(&words(&self.question)), LONGEST_QUESTION);
         let token = |token: &Option<String>| match token {
             Some(text) => format!("{text:?}"),
             None => "the end".to_owned(),

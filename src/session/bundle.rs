@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use conversation::{Picture, now};
 use values::frame::{Frame, without_folders};
 use values::panics;
+use values::text::brief;
 use zip::ZipArchive;
 
-use super::error::{SessionError, brief, show};
+use super::error::{SessionError, show};
 use super::id::SessionId;
 use super::lock::{self, Lock};
 use super::record::Session;

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use conversation::{Exchange, Finish};
 use serde::{Deserialize, Serialize};
+use values::text::brief;
 
-use super::error::{SessionError, brief, show};
+use super::error::{SessionError, show};
 use super::id::SessionId;
 use super::journal;
 use super::lock::Lock;

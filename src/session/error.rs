@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use thiserror::Error;
-use values::frame::one_line;
+use values::text::{brief, one_line};
 
 /// What went wrong with a conversation on disk. Each message is one line that says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -114,7 +114,7 @@ impl SessionError {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 Self::NotWritable { path }
             }
-            _ => Self::Io { path, reason: brief(&error.to_string()) },
+            _ => Self::Io { path, reason: brief(error) },
         }
     }
 
@@ -126,19 +126,6 @@ impl SessionError {
 /// A path as one printable line.
 pub(super) fn show(path: &Path) -> String {
     one_line(&path.to_string_lossy())
-}
-
-/// A foreign message as one line of bounded length.
-pub(super) fn brief(message: &str) -> String {
-    shorten(&one_line(&message.replace('\n', " ")), 160)
-}
-
-/// The first `most` characters of `text`, with an ellipsis where more are left out.
-pub(super) fn shorten(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some(_) => text.chars().take(most - 1).chain(['…']).collect(),
-        None => text.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -160,7 +147,5 @@ mod tests {
         let text = SessionError::damaged(Path::new("x\ny"), nasty).to_string();
         assert!(!text.contains('\n') && !text.contains('\u{1b}'), "{text}");
         assert!(text.chars().count() < 250, "{text}");
-        assert_eq!(shorten("abc", 3), "abc");
-        assert_eq!(shorten("abcd", 3), "ab…");
     }
 }

@@ -6,7 +6,9 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::error::{SessionError, brief};
+use values::text::brief;
+
+use super::error::SessionError;
 
 /// Lengths of the parts: date, time, milliseconds, chance.
 const PARTS: [usize; 4] = [8, 6, 3, 8];

@@ -2,9 +2,8 @@
 
 use conversation::{Exchange, Finish};
 use serde::{Deserialize, Serialize};
-use values::frame::one_line;
+use values::text::{one_line, shorten, words};
 
-use super::error::shorten;
 use super::id::SessionId;
 
 /// The most characters of a title that is made from the conversation.
@@ -49,7 +48,7 @@ impl Session {
 
     /// Takes the title that a person gave; an empty one goes back to the title by default.
     pub(super) fn rename(&mut self, title: &str) {
-        let title = shorten(&words(title), MAX_TITLE);
+        let title = shorten(&one_line(&words(title)), MAX_TITLE);
         self.renamed = !title.is_empty();
         if self.renamed {
             self.title = title;
@@ -66,12 +65,7 @@ fn default_title(question: &str, answer: &str) -> String {
     let between =
         if question.ends_with(['?', '.', '!', '？', '。', '…']) { " " } else { " – " };
     let title = if answer.is_empty() { question } else { format!("{question}{between}{answer}") };
-    shorten(&title, DEFAULT_TITLE)
-}
-
-/// The words of `text` on one line.
-fn words(text: &str) -> String {
-    one_line(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+    shorten(&one_line(&title), DEFAULT_TITLE)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use values::frame::one_line;
+use values::text::{one_line, shorten};
 
 use program::Program;
 
@@ -330,7 +330,7 @@ fn complaint(errors: &mut File, status: ExitStatus) -> String {
     let text = String::from_utf8_lossy(&text);
     let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
     match last.filter(|_| read.is_ok()) {
-        Some(line) => one_line(line).chars().take(MOST).collect(),
+        Some(line) => shorten(&one_line(line), MOST),
         None => status.to_string(),
     }
 }

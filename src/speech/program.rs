@@ -52,7 +52,7 @@ impl Program {
     /// Its name in messages.
     pub fn name(&self) -> String {
         let name = self.path.file_stem().unwrap_or_default();
-        values::frame::one_line(&name.to_string_lossy())
+        values::text::one_line(&name.to_string_lossy())
     }
 
     /// Starts it; its complaints go to `errors`.

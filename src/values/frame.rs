@@ -12,6 +12,8 @@ use std::time::SystemTime;
 use image::RgbImage;
 use sha2::{Digest, Sha256};
 
+use crate::text::one_line;
+
 /// The number of a frame, unique within this run of the program.
 ///
 /// Numbers grow with time, so that of two frames the one with the greater number is the newer.
@@ -97,24 +99,6 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.name())
     }
-}
-
-/// `text` with what would break or disguise a line (control characters, line separators, writing
-/// direction overrides) written as escapes.
-///
-/// File names and decoders' messages are outside data: without this, one could move the cursor of
-/// a terminal or fake a second line of output.
-pub fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        let disguises = matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
-        if c.is_control() || disguises {
-            line.extend(c.escape_default());
-        } else {
-            line.push(c);
-        }
-    }
-    line
 }
 
 /// One still picture.
@@ -247,7 +231,6 @@ mod tests {
         let nasty = Source::File(PathBuf::from("a\n\u{1b}[2Jb\u{202e}gpj.exe"));
         let name = nasty.name();
         assert!(!name.chars().any(|c| c.is_control() || c == '\u{202e}'), "{name:?}");
-        assert_eq!(one_line("häßlich 猫.jpg"), "häßlich 猫.jpg");
     }
 
     #[test]

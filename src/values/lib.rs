@@ -7,6 +7,7 @@
 //! | [`job`] | the one kind of background thread, and what long work shares: progress, slots for the newest value |
 //! | [`config`] | the folders of this installation, the settings |
 //! | [`log`] | the log file, which holds no question, answer or picture |
+//! | [`text`] | outside text made fit for one line |
 //! | [`panics`] | a panic, logged; a dependency's kept from the terminal and made an error |
 //! | [`cpu`] | whether this processor can run what was built |
 
@@ -19,3 +20,4 @@ pub mod log;
 pub mod panics;
 pub mod picture;
 pub mod region;
+pub mod text;

@@ -15,6 +15,8 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::text::one_line;
+
 /// Environment variable that says how much of its own work the program logs: `error`, `warn`,
 /// `info`, `debug` or `trace`.
 pub const LEVEL_VARIABLE: &str = "LORGNETTE_LOG";
@@ -54,7 +56,7 @@ pub fn start(data: &Path) -> Result<PathBuf, LogError> {
     let file = data.join("log").join("lorgnette.log");
     let log = open(&file).map_err(|source| {
         let folder = file.parent().unwrap_or(data).to_string_lossy();
-        LogError::File { folder: folder.replace(char::is_control, "\u{fffd}"), source }
+        LogError::File { folder: one_line(&folder), source }
     })?;
     let level = std::env::var(LEVEL_VARIABLE).unwrap_or_default();
     subscriber(log, levels(&level)).try_init().map_err(|_| LogError::Taken)?;

@@ -9,6 +9,8 @@ use std::cell::{Cell, RefCell};
 use std::panic::PanicHookInfo;
 use std::sync::{Mutex, Once, PoisonError};
 
+use crate::text::first_line;
+
 /// The last panic of a thread that is not the program's own.
 static FOREIGN: Mutex<Option<String>> = Mutex::new(None);
 static INSTALL: Once = Once::new();
@@ -69,7 +71,7 @@ fn is_foreign() -> bool {
 fn log(info: &PanicHookInfo<'_>) {
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("without a name");
-    let what = with_place(unquoted(first_line(info)), info);
+    let what = with_place(unquoted(&words(info)), info);
     if GUARDED.get() {
         tracing::warn!("panic, caught, in thread {thread}: {what}");
     } else {
@@ -85,12 +87,11 @@ fn unquoted(message: &str) -> &str {
 }
 
 fn describe(info: &PanicHookInfo<'_>) -> String {
-    with_place(first_line(info), info)
+    with_place(&words(info), info)
 }
 
-fn first_line<'a>(info: &'a PanicHookInfo<'_>) -> &'a str {
-    let text = info.payload_as_str().unwrap_or("a panic without words");
-    text.lines().next().unwrap_or_default()
+fn words(info: &PanicHookInfo<'_>) -> String {
+    first_line(info.payload_as_str().unwrap_or("a panic without words"))
 }
 
 fn with_place(words: &str, info: &PanicHookInfo<'_>) -> String {

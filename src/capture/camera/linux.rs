@@ -17,13 +17,12 @@ use v4l::framesize::{FrameSizeEnum, Stepwise};
 use v4l::video::Capture;
 use v4l::video::capture::Parameters;
 use v4l::{Device, Format, FourCC, Fraction};
-use values::frame::one_line;
 use values::panics;
+use values::text::{brief, one_line};
 
 use super::CameraDevice;
 use super::device::Trouble;
 use super::mode::{CameraFormatInfo, PixelFormat};
-use crate::error::brief;
 
 /// Sizes to ask for where a camera takes any.
 const USUAL_SIZES: [(u32, u32); 8] = [

@@ -285,5 +285,5 @@ fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(work)
-        .map_err(|error| CameraError::NoThread(values::frame::one_line(&error.to_string())))
+        .map_err(|error| CameraError::NoThread(values::text::one_line(&error.to_string())))
 }

@@ -5,6 +5,7 @@ use nokhwa::utils::{
     Resolution,
 };
 use nokhwa::{Buffer, Camera, NokhwaError};
+use values::text::brief;
 
 use super::CameraDevice;
 use super::device::{Devices, Reader, Trouble};
@@ -12,7 +13,6 @@ use super::device::{Devices, Reader, Trouble};
 use super::linux;
 use super::mode::{CameraFormatInfo, PixelFormat};
 use super::pixels::Raw;
-use crate::error::brief;
 
 /// The machine's own cameras.
 #[derive(Default)]
@@ -49,7 +49,7 @@ impl Devices for Native {
         let found = nokhwa::query(ApiBackend::Auto).map_err(|error| brief(&error))?;
         let device = |(position, info): (usize, nokhwa::utils::CameraInfo)| CameraDevice {
             index: info.index().as_index().unwrap_or(position as u32),
-            name: values::frame::one_line(info.human_name().trim()),
+            name: values::text::one_line(info.human_name().trim()),
         };
         Ok(found.into_iter().enumerate().map(device).collect())
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use encoder::EncoderError;
 use values::heatmap::HeatmapError;
+use values::text::first_line;
 
 /// Why an encoder could not be opened or run. Each message is one line that says what to do.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -100,8 +101,7 @@ impl TowerError {
 
 impl From<candle_core::Error> for TowerError {
     fn from(error: candle_core::Error) -> Self {
-        // A backtrace, where one was asked for, follows on further lines.
-        Self::Compute(error.to_string().lines().next().unwrap_or_default().to_owned())
+        Self::Compute(first_line(&error))
     }
 }
 

@@ -32,6 +32,7 @@ use sampler::SampledToken;
 use score::Scoring;
 use tokio::sync::{mpsc, oneshot};
 use values::panics;
+use values::text::first_line;
 
 /// Pause before what is waited for is looked at again.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -352,13 +353,11 @@ impl Worker {
             Some(Response::ValidationError(error)) => {
                 // Refused before any pass was made: the model is as good as before.
                 let Some(Running { request, .. }) = self.running.take() else { return };
-                let error = EngineError::Answer(first_line(&error.to_string()));
+                let error = EngineError::Answer(first_line(&error));
                 self.send(EngineEvent::Failed(request, error)).await;
                 return self.go_on().await;
             }
-            Some(Response::InternalError(error)) => {
-                EngineError::Answer(first_line(&error.to_string()))
-            }
+            Some(Response::InternalError(error)) => EngineError::Answer(first_line(&error)),
             Some(Response::ModelError(message, _)) => EngineError::Answer(first_line(&message)),
             Some(_) => EngineError::Answer("an answer of another kind".into()),
             // The stream ended before the sampler did: the thread that ran it is gone.
@@ -444,8 +443,4 @@ async fn end_of_answer(ending: &mut Option<Ending>) -> Wake {
         *failed |= !matches!(response, Response::Chunk(_) | Response::Done(_));
     }
     Wake::Ended { failed: *failed }
-}
-
-fn first_line(message: &str) -> String {
-    message.lines().next().unwrap_or_default().trim().to_owned()
 }

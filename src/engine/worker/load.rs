@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use unpack::Prepared;
 use values::config::{Device as Wanted, Precision};
 use values::panics;
+use values::text::first_line;
 
 /// A model with what is needed to ask it.
 ///
@@ -87,7 +88,7 @@ fn load(request: LoadRequest, report: &dyn Fn(LoadProgress)) -> Result<Loaded, E
             let pool = warm_up(&requests).await?;
             anyhow::Ok((model, tokenizer, eos_tokens, requests, pool))
         })
-        .map_err(|error| EngineError::Load(one_line(&error)))?;
+        .map_err(|error| EngineError::Load(first_line(&error)))?;
     let category = model.config().map_err(|error| EngineError::Load(error.to_string()))?.category;
     let Prepared { name, revision, folder: prepared_folder, mut facts } = prepared;
     facts.eos_tokens.extend(eos_tokens);
@@ -206,9 +207,4 @@ fn device(choice: Wanted) -> (Device, &'static str) {
     }
     let (Wanted::Auto | Wanted::Cpu) = choice;
     (Device::Cpu, "CPU")
-}
-
-/// The message of an error without the backtrace that candle puts behind it.
-pub fn one_line(error: &anyhow::Error) -> String {
-    error.to_string().lines().next().unwrap_or_default().trim().to_owned()
 }

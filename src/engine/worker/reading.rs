@@ -5,9 +5,10 @@ use std::future::pending;
 use engine::{EngineError, EngineEvent};
 use mistralrs::core::Response;
 use values::panics;
+use values::text::first_line;
 
 use crate::score::Scoring;
-use crate::{Wake, Worker, first_line};
+use crate::{Wake, Worker};
 
 impl Worker {
     /// Waits for the end of a reading that is no longer wanted: mistral.rs must find someone to
@@ -57,12 +58,10 @@ impl Worker {
                     .unwrap_or_else(|reason| Err(EngineError::Answer(reason))),
                 None => Err(EngineError::NoModel),
             },
-            Some(Response::ValidationError(error)) => {
-                Err(EngineError::Answer(first_line(&error.to_string())))
-            }
+            Some(Response::ValidationError(error)) => Err(EngineError::Answer(first_line(&error))),
             Some(Response::InternalError(error)) => {
                 scoring.failed = true;
-                Err(EngineError::Answer(first_line(&error.to_string())))
+                Err(EngineError::Answer(first_line(&error)))
             }
             Some(Response::ModelError(message, _)) => {
                 scoring.failed = true;

@@ -16,6 +16,7 @@ use mistralrs::{NormalRequest, Request, RequestLike, SamplingParams};
 use tokenizers::Tokenizer;
 use tokio::sync::mpsc;
 use values::panics;
+use values::text::first_line;
 
 use crate::answer::TextStream;
 use crate::load::Loaded;
@@ -82,9 +83,7 @@ impl Scoring {
         chunks: &[Tensor],
         tokens: Vec<u32>,
     ) -> Result<Scores, EngineError> {
-        let unreadable = |error: candle_core::Error| {
-            EngineError::Answer(error.to_string().lines().take(1).collect())
-        };
+        let unreadable = |error: candle_core::Error| EngineError::Answer(first_line(&error));
         let rows = Tensor::cat(chunks, 0).map_err(unreadable)?;
         let tokenizer = &model.tokenizer;
         let Some(image_token) = model.facts.input.image_token() else {

@@ -445,7 +445,7 @@ impl Builder<'_> {
 /// The word that names a code block's language.
 fn language(info: &str) -> String {
     let word = info.split_whitespace().next().unwrap_or_default();
-    values::frame::one_line(word).chars().take(24).collect()
+    values::text::one_line(word).chars().take(24).collect()
 }
 
 /// Models write `<br>` where Markdown has no line break, in the cells of a table.

@@ -24,7 +24,7 @@ impl Phrase {
                 return ui.interact(part.rect, id.with(index), Sense::CLICK);
             }
             let first = ui.interact(part.rect, id, Sense::click());
-            let name = words.split_whitespace().collect::<Vec<_>>().join(" ");
+            let name = values::text::words(words);
             let info = || WidgetInfo::selected(Role::Button, enabled, mark.active, &name);
             first.widget_info(info);
             first

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{ConfigError, Settings};
+use crate::text::one_line;
 
 const FILE: &str = "settings.json";
 /// A larger file holds no settings.
@@ -208,7 +209,7 @@ fn free_name(file: &Path) -> io::Result<PathBuf> {
 
 /// A path as one printable line.
 fn line(path: &Path) -> String {
-    path.to_string_lossy().replace(char::is_control, "\u{fffd}")
+    one_line(&path.to_string_lossy())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 use tokenizers::Tokenizer;
+use values::text::{first_line, words};
 
 use crate::config::{Family, read_object};
 use crate::error::TowerError;
@@ -51,11 +52,11 @@ impl PhraseTokenizer {
         }
         let damaged = |reason: String| TowerError::damaged(&file, reason);
         let mut tokenizer =
-            Tokenizer::from_file(&file).map_err(|error| damaged(one_line(error.as_ref())))?;
+            Tokenizer::from_file(&file).map_err(|error| damaged(first_line(error.as_ref())))?;
         // Both are done below, for the context of this model.
         tokenizer.with_padding(None);
         let cut = tokenizer.with_truncation(None).map(|_| ());
-        cut.map_err(|error| damaged(one_line(error.as_ref())))?;
+        cut.map_err(|error| damaged(first_line(error.as_ref())))?;
         let tokens = tokenizer.get_vocab_size(true);
         if tokens > vocab_size {
             return Err(damaged(format!("it has {tokens} tokens, its model {vocab_size}")));
@@ -95,7 +96,7 @@ impl PhraseTokenizer {
             None => text.to_owned(),
         };
         let encoding = self.tokenizer.encode_fast(text, true);
-        let encoding = encoding.map_err(|error| TowerError::Compute(one_line(error.as_ref())))?;
+        let encoding = encoding.map_err(|error| TowerError::Compute(first_line(error.as_ref())))?;
         let mut tokens = encoding.get_ids().to_vec();
         if tokens.len() > self.context {
             tokens.truncate(self.context - 1);
@@ -124,11 +125,7 @@ fn special<'a>(settings: &'a Map<String, Value>, name: &str) -> Option<&'a str> 
 fn canonical(text: &str) -> String {
     let text = text.to_lowercase().replace('\u{2581}', " ");
     let kept = text.replace(|c: char| c.is_ascii_punctuation(), "");
-    kept.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn one_line(error: &(dyn std::error::Error + Send + Sync)) -> String {
-    error.to_string().lines().next().unwrap_or_default().to_owned()
+    words(&kept)
 }
 
 #[cfg(test)]

@@ -1,0 +1,78 @@
+//! Outside text made fit for one line: names of files, messages of other libraries, questions.
+
+use std::fmt::Display;
+
+/// The most characters of a foreign message.
+const MESSAGE: usize = 160;
+
+/// `text` with what would break or disguise a line written as escapes.
+///
+/// File names and decoders' messages are outside data: without this, one could move the cursor of
+/// a terminal or fake a second line of output.
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if disguises(c) {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+/// Whether a character would break or disguise the text around it: control characters, line
+/// separators, overrides of the writing direction.
+pub fn disguises(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The words of `text` with one space between them.
+pub fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The first `most` characters of `text`, the last of them an ellipsis where more are left out.
+pub fn shorten(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some(_) => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
+        None => text.to_owned(),
+    }
+}
+
+/// A foreign message as one line of bounded length.
+pub fn brief(message: &(impl Display + ?Sized)) -> String {
+    shorten(&one_line(&message.to_string().replace('\n', " ")), MESSAGE)
+}
+
+/// A message without what follows its first line: candle and anyhow put a backtrace there.
+pub fn first_line(message: &(impl Display + ?Sized)) -> String {
+    message.to_string().lines().next().unwrap_or_default().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_breaks_or_disguises_a_line_is_written_out() {
+        assert_eq!(one_line("a\n\u{1b}[2Jb\u{202e}gpj.exe"), "a\\n\\u{1b}[2Jb\\u{202e}gpj.exe");
+        assert_eq!(one_line("häßlich 猫.jpg"), "häßlich 猫.jpg");
+        assert_eq!(words("  What\n is\tthat? "), "What is that?");
+    }
+
+    #[test]
+    fn foreign_words_stay_on_one_bounded_line() {
+        let text = brief(&format!("two\nlines\u{1b}[31m{}", "é".repeat(1000)));
+        assert!(text.starts_with("two lines\\u{1b}[31m") && text.ends_with("é…"), "{text}");
+        assert_eq!(text.chars().count(), MESSAGE);
+        assert_eq!(shorten("abc", 3), "abc");
+        assert_eq!(shorten("abcd", 3), "ab…");
+    }
+
+    #[test]
+    fn a_backtrace_is_left_out() {
+        assert_eq!(first_line("no such tensor \n   0: std::backtrace\n"), "no such tensor");
+        assert_eq!(first_line(""), "");
+    }
+}
