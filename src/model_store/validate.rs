@@ -8,12 +8,11 @@
 mod idefics3;
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::Metadata;
 use serde_json::Value;
 use values::picture::ImageInput;
+use values::safetensors::{Header, HeaderError};
 
 use super::ModelError;
 
@@ -46,9 +45,6 @@ const MAX_POSITIONS: u64 = 1 << 24;
 
 /// Files that mistral.rs must be given in place of the folder's own, by name.
 pub type Replacements = BTreeMap<&'static str, Value>;
-
-/// A safetensors header is refused above this many bytes, as the safetensors crate does.
-const MAX_HEADER_BYTES: u64 = 100_000_000;
 
 /// What a model's files say of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -303,29 +299,11 @@ fn read_weights(folder: &Path) -> Result<Shapes, ModelError> {
 }
 
 fn read_header(file: &Path, shapes: &mut Shapes) -> Result<(), ModelError> {
-    let io = |error: std::io::Error| ModelError::io(file, &error);
-    let mut source = std::fs::File::open(file).map_err(io)?;
-    let length = source.metadata().map_err(io)?.len();
-    let mut prefix = [0; 8];
-    if length < 8 {
-        return Err(ModelError::damaged(file, "the file is empty or cut short"));
-    }
-    source.read_exact(&mut prefix).map_err(io)?;
-    let header_length = u64::from_le_bytes(prefix);
-    if header_length > MAX_HEADER_BYTES || header_length > length - 8 {
-        return Err(ModelError::damaged(file, "not a safetensors file, or cut short"));
-    }
-    let mut header = vec![0; usize::try_from(header_length).unwrap_or(0)];
-    source.read_exact(&mut header).map_err(io)?;
-    let metadata: Metadata = serde_json::from_slice(&header).map_err(|error| {
-        ModelError::damaged(file, format!("its header cannot be read ({error})"))
+    let header = Header::read(file).map_err(|error| match error {
+        HeaderError::Io(error) => ModelError::io(file, &error),
+        wrong => ModelError::damaged(file, wrong.to_string()),
     })?;
-    let promised = metadata.data_len() as u64 + 8 + header_length;
-    if promised != length {
-        let reason = format!("{length} bytes long where its header says {promised}");
-        return Err(ModelError::damaged(file, reason));
-    }
-    for (name, info) in metadata.tensors() {
+    for (name, info) in header.metadata.tensors() {
         shapes.insert(name, info.shape.clone());
     }
     Ok(())

@@ -8,6 +8,7 @@
 //! | [`config`] | the folders of this installation, the settings |
 //! | [`log`] | the log file, which holds no question, answer or picture |
 //! | [`text`] | outside text made fit for one line |
+//! | [`safetensors`] | the header of a file of weights |
 //! | [`panics`] | a panic, logged; a dependency's kept from the terminal and made an error |
 //! | [`cpu`] | whether this processor can run what was built |
 
@@ -20,4 +21,5 @@ pub mod log;
 pub mod panics;
 pub mod picture;
 pub mod region;
+pub mod safetensors;
 pub mod text;

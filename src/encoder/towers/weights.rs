@@ -7,14 +7,11 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use safetensors::Dtype;
-use safetensors::tensor::Metadata;
 use serde_json::Value;
+use values::safetensors::Header;
 
 use super::config::read_object;
 use super::error::TowerError;
-
-/// A safetensors header is refused above this many bytes, as the safetensors crate does.
-const MAX_HEADER_BYTES: u64 = 100_000_000;
 
 /// The tensors of a model's folder, read one by one as they are asked for.
 pub struct Weights {
@@ -27,9 +24,7 @@ pub struct Weights {
 /// One safetensors file.
 struct Shard {
     path: PathBuf,
-    metadata: Metadata,
-    /// Where the tensors' bytes begin.
-    data_start: u64,
+    header: Header,
 }
 
 impl Weights {
@@ -59,10 +54,12 @@ impl Weights {
             if !path.is_file() {
                 return Err(TowerError::missing(folder, name));
             }
-            let shard = Shard::open(path)?;
+            let header = Header::read(&path)
+                .map_err(|error| TowerError::damaged(&path, error.to_string()))?;
             let index = weights.shards.len();
-            weights.places.extend(shard.metadata.offset_keys().into_iter().map(|key| (key, index)));
-            weights.shards.push(shard);
+            let names = header.metadata.offset_keys().into_iter();
+            weights.places.extend(names.map(|name| (name, index)));
+            weights.shards.push(Shard { path, header });
         }
         Ok(weights)
     }
@@ -80,7 +77,7 @@ impl Weights {
     pub fn get(&self, name: &str, wanted: &[usize]) -> Result<Tensor, TowerError> {
         let missing = || TowerError::missing(&self.folder, format!("the tensor {name}"));
         let shard = &self.shards[*self.places.get(name).ok_or_else(missing)?];
-        let info = shard.metadata.info(name).ok_or_else(missing)?;
+        let info = shard.header.metadata.info(name).ok_or_else(missing)?;
         if info.shape != wanted {
             let reason = format!("{name} has the shape {:?}, not {wanted:?}", info.shape);
             return Err(TowerError::damaged(&shard.path, reason));
@@ -98,39 +95,12 @@ impl Weights {
         let mut bytes = vec![0; end - start];
         File::open(&shard.path)
             .and_then(|mut file| {
-                file.seek(SeekFrom::Start(shard.data_start + start as u64))?;
+                file.seek(SeekFrom::Start(shard.header.data_start + start as u64))?;
                 file.read_exact(&mut bytes)
             })
             .map_err(|error| TowerError::damaged(&shard.path, error.to_string()))?;
         let tensor = Tensor::from_raw_buffer(&bytes, dtype, wanted, &Device::Cpu)?;
         Ok(tensor.to_dtype(DType::F32)?)
-    }
-}
-
-impl Shard {
-    fn open(path: PathBuf) -> Result<Self, TowerError> {
-        let damaged = |reason: &str| TowerError::damaged(&path, reason);
-        let io = |error: std::io::Error| TowerError::damaged(&path, error.to_string());
-        let mut file = File::open(&path).map_err(io)?;
-        let length = file.metadata().map_err(io)?.len();
-        let mut prefix = [0; 8];
-        if length < 8 {
-            return Err(damaged("the file is empty or cut short"));
-        }
-        file.read_exact(&mut prefix).map_err(io)?;
-        let header_length = u64::from_le_bytes(prefix);
-        if header_length > MAX_HEADER_BYTES || header_length > length - 8 {
-            return Err(damaged("not a safetensors file, or cut short"));
-        }
-        let mut header = vec![0; usize::try_from(header_length).unwrap_or(0)];
-        file.read_exact(&mut header).map_err(io)?;
-        let metadata: Metadata = serde_json::from_slice(&header)
-            .map_err(|error| damaged(&format!("its header cannot be read ({error})")))?;
-        let data_start = 8 + header_length;
-        if metadata.data_len() as u64 + data_start != length {
-            return Err(damaged("the file is cut short"));
-        }
-        Ok(Self { path, metadata, data_start })
     }
 }
 
