@@ -19,6 +19,7 @@ mod maps;
 mod meter;
 mod network;
 mod news;
+mod state;
 mod viewfinder;
 mod window;
 
@@ -41,6 +42,7 @@ use files::Files;
 use keeper::Keeper;
 pub use meter::Cost;
 use meter::Meter;
+use state::StateFile;
 pub use viewfinder::OpenCamera;
 use viewfinder::Viewfinder;
 pub use window::{WindowError, run};
@@ -108,6 +110,7 @@ pub struct App {
     /// The thread that computes what answers that are read back say.
     reader: Option<Reader>,
     meter: Meter,
+    state: StateFile,
     shown_scale: Option<f32>,
     shown_theme: Option<values::config::Theme>,
 }
@@ -189,6 +192,7 @@ impl App {
             explainer,
             reader,
             meter: Meter::default(),
+            state: StateFile::asked_for(),
             shown_scale: None,
             shown_theme: None,
         };
@@ -330,6 +334,7 @@ impl App {
 
 impl eframe::App for App {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        self.state.drawn();
         self.meter.start();
         self.take_news(ctx);
         self.count_sockets(ctx);
@@ -344,6 +349,7 @@ impl eframe::App for App {
         }
         self.remember_window(&ctx);
         self.meter.stop();
+        self.state.follow(&ctx, &self.view);
     }
 
     fn on_exit(&mut self) {
@@ -352,6 +358,6 @@ impl eframe::App for App {
         self.finish_cut_off();
         // Waits until everything is written.
         self.keeper = None;
-        window::report(self.cost());
+        state::report(self.cost());
     }
 }

@@ -11,11 +11,8 @@ use values::config::{ConfigError, Folders, Settings, WindowPlace};
 use values::log;
 
 use super::desktop::System;
-use super::meter::Cost;
 use super::{App, Services};
 
-/// Environment variable that names a file for what the frames took, as JSON, written at the end.
-const FRAMES_VARIABLE: &str = "LORGNETTE_FRAMES";
 /// The size of a first window, in points.
 const FIRST_SIZE: [f32; 2] = [1180.0, 760.0];
 /// The smallest window in which everything has its place, in points.
@@ -168,14 +165,5 @@ impl App {
             self.view.settings.window = Some(place);
             self.unsaved = Some(std::time::Instant::now());
         }
-    }
-}
-
-/// Writes what the frames took where the environment asks for it.
-pub(super) fn report(cost: Option<Cost>) {
-    let Some(file) = std::env::var_os(FRAMES_VARIABLE) else { return };
-    let text = serde_json::to_string(&cost).unwrap_or_default();
-    if let Err(error) = std::fs::write(&file, text) {
-        tracing::warn!("{FRAMES_VARIABLE}: {error}");
     }
 }
