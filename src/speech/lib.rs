@@ -131,7 +131,7 @@ impl SystemVoice {
     }
 
     /// Looks in the folders of `path`, which is written like the variable `PATH`.
-    fn find_in(path: &OsStr) -> Self {
+    pub fn find_in(path: &OsStr) -> Self {
         Self { programs: program::find(path), talk: None }
     }
 

@@ -268,25 +268,4 @@ mod with_programs {
         let calls = "--wait --pipe-mode\nold\n--stop\nsilent\n--wait --pipe-mode\nnew\n";
         assert_eq!(fakes.text("calls"), calls);
     }
-
-    #[cfg(not(target_os = "macos"))]
-    #[test]
-    fn espeak_takes_what_it_is_given() {
-        let path = env::var_os("PATH").unwrap_or_default();
-        let espeak = |program: &Program| program.path.ends_with("espeak-ng");
-        let Some(program) = program::find(&path).into_iter().find(espeak) else {
-            println!("skipped: espeak-ng is not installed");
-            return;
-        };
-        // The sound goes to a file, which takes no sound card and no listener.
-        let fakes = Fakes::new();
-        let real = program.path.to_string_lossy();
-        fakes.add("espeak-ng", &format!("exec {real} -w $FOLDER/sound.wav \"$@\""));
-        let mut voice = fakes.voice();
-        voice.say("What is that? That is a cat, and [[this]] is not a phoneme.").unwrap();
-        wait_until("the end", || !voice.speaking());
-        assert_eq!(voice.trouble(), None);
-        let sound = std::fs::read(fakes.file("sound.wav")).unwrap();
-        assert!(sound.starts_with(b"RIFF") && sound.len() > 20_000, "{} bytes", sound.len());
-    }
 }

@@ -4,55 +4,64 @@
 //!
 //! Emulated, the shipped model needs nearly half an hour for its first word. So the program in the
 //! machine asks a small model of the same kind, and outside it the shipped model is asked about a
-//! picture that the machine's camera took. The test that is ignored waits that half hour.
-//!
-//! Skipped, saying so, where the machine lacks what `packaging/bootstrap.sh test` installs for it.
+//! picture that the machine's camera took. The test that is always ignored waits that half hour.
 
 mod model;
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use libtest_mimic::Trial;
 use serde_json::Value;
+
+use crate::lacking::{needing, without};
 
 /// Longest life of the virtual machine, many times what it needs alone on two cores.
 const PATIENCE: Duration = Duration::from_mins(5);
 
 const CAMERA: &str = "vivid-000-vid-cap";
 
+const NO_KERNEL: &str = "there is no kernel with the virtual camera vivid";
+
 /// What each part of the machine's life printed, and the exit code it ended with.
 type Parts = Vec<(String, String, Option<i32>)>;
 
-/// One part of the machine's life, which all tests share; `None` where it cannot live here.
-fn part(name: &str) -> Option<(&'static str, i32)> {
-    static PARTS: OnceLock<Result<Parts, String>> = OnceLock::new();
+pub fn tests() -> Vec<Trial> {
+    let missing = without(&["qemu-system-x86_64", "busybox", "cpio"]);
+    let missing = missing.or_else(|| kernel().is_none().then(|| NO_KERNEL.to_owned()));
+    let test = |name: &str, test: fn()| needing(missing.clone(), &format!("camera::{name}"), test);
+    vec![
+        test("of_many_video_nodes_the_camera_is_listed", list),
+        test("every_pixel_format_shows_the_same_moving_picture", formats),
+        test("a_hundred_frames_come_at_the_cameras_rate", count),
+        test("a_camera_that_is_unplugged_is_missed_and_comes_back", unplug),
+        test("a_camera_that_is_used_or_forbidden_says_so", used),
+        test("a_question_is_asked_about_what_the_camera_sees", ask),
+        test("a_saved_picture_shows_the_cameras_colours_and_can_be_asked_about", save),
+        test("the_shipped_model_is_asked_about_what_the_camera_sees", shipped)
+            .with_kind("emulated, the shipped model takes half an hour")
+            .with_ignored_flag(true),
+    ]
+}
+
+/// One part of the machine's life, which all tests share.
+fn part(name: &str) -> (&'static str, i32) {
+    static PARTS: OnceLock<Parts> = OnceLock::new();
     let whole_life = || {
         let small = tempfile::tempdir().unwrap();
         model::write(small.path());
         boot(small.path(), "", PATIENCE)
     };
-    match PARTS.get_or_init(whole_life) {
-        Ok(parts) => Some(find(parts, name)),
-        Err(reason) => {
-            tell(&format!("skipped: {reason}"));
-            None
-        }
-    }
+    find(PARTS.get_or_init(whole_life), name)
 }
 
 fn find<'a>(parts: &'a Parts, name: &str) -> (&'a str, i32) {
     let part = parts.iter().find(|(other, ..)| other == name);
     let (_, text, code) = part.unwrap_or_else(|| panic!("no part {name} in {parts:#?}"));
     (text, code.unwrap_or_else(|| panic!("{name} did not end: {text}")))
-}
-
-fn tell(text: &str) {
-    // Not through the macros: what they print is hidden of a test that passes.
-    let mut terminal = std::io::stderr();
-    writeln!(terminal, "{text}").unwrap();
 }
 
 /// The last line of a part, as JSON.
@@ -62,7 +71,7 @@ fn json(text: &str) -> Value {
 }
 
 /// A kernel image and its modules: what bootstrap.sh unpacked, or the system's own.
-fn kernel() -> Result<(PathBuf, PathBuf), String> {
+fn kernel() -> Option<(PathBuf, PathBuf)> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
     let unpacked = cache.unwrap_or_default().join("lorgnette-test-kernel");
@@ -73,30 +82,17 @@ fn kernel() -> Result<(PathBuf, PathBuf), String> {
             let image = root.join("boot").join(format!("vmlinuz-{}", release.display()));
             let camera = entry.path().join("kernel/drivers/media/test-drivers/vivid");
             if std::fs::File::open(&image).is_ok() && camera.is_dir() {
-                return Ok((image, entry.path()));
+                return Some((image, entry.path()));
             }
         }
     }
-    Err("there is no kernel with the virtual camera vivid; packaging/bootstrap.sh test fetches \
-         Debian's"
-        .to_owned())
-}
-
-/// Whether a program is there, and not only starts.
-fn have(program: &str) -> bool {
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
+    None
 }
 
 /// Boots the machine with the model of a folder, and lets it live to its end. `only` names the one
 /// part that it is to live through.
-fn boot(model: &Path, only: &str, patience: Duration) -> Result<Parts, String> {
-    for program in ["qemu-system-x86_64", "busybox", "cpio"] {
-        if !have(program) {
-            return Err(format!("{program} is missing; packaging/bootstrap.sh test installs it"));
-        }
-    }
-    let (image, modules) = kernel()?;
+fn boot(model: &Path, only: &str, patience: Duration) -> Parts {
+    let (image, modules) = kernel().expect(NO_KERNEL);
     let _turn = crate::turn();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
@@ -135,7 +131,7 @@ fn boot(model: &Path, only: &str, patience: Duration) -> Result<Parts, String> {
     }
     let text = listener.join().unwrap();
     assert!(text.contains("\n== end"), "it did not come to its end:\n{text}");
-    Ok(parts(&text))
+    parts(&text)
 }
 
 /// Takes apart what `tests/machine/camera/init` printed.
@@ -149,28 +145,26 @@ fn parts(text: &str) -> Parts {
     text.split("\n== ").skip(1).map(part).collect()
 }
 
-#[test]
-fn of_many_video_nodes_the_camera_is_listed() {
-    let Some((text, code)) = part("list") else { return };
+fn list() {
+    let (text, code) = part("list");
     assert_eq!(code, 0);
     let mut lines = text.lines();
     assert_eq!(lines.next(), Some(&*format!("0   {CAMERA}")));
     let formats: Vec<_> = lines.map(|line| line.split_whitespace().next().unwrap()).collect();
     assert_eq!(formats, ["YUYV", "NV12", "RGB", "BGR"]);
-    let (nodes, _) = part("nodes").unwrap();
+    let (nodes, _) = part("nodes");
     assert!(nodes.trim().parse::<u32>().unwrap() > 1, "there are others: {nodes}");
-    let (text, _) = part("list-json").unwrap();
+    let (text, _) = part("list-json");
     let cameras = json(text);
     assert_eq!(cameras.as_array().unwrap().len(), 1);
     assert_eq!(cameras[0]["name"], CAMERA);
     assert!(cameras[0]["modes"].as_array().unwrap().len() > 20);
 }
 
-#[test]
-fn every_pixel_format_shows_the_same_moving_picture() {
+fn formats() {
     let mut brightness = Vec::new();
     for format in ["YUYV", "NV12", "RGB", "BGR"] {
-        let Some((text, code)) = part(format) else { return };
+        let (text, code) = part(format);
         assert_eq!(code, 0, "{text}");
         let found = json(text);
         assert_eq!(found["format"], format);
@@ -181,14 +175,13 @@ fn every_pixel_format_shows_the_same_moving_picture() {
     let least = brightness.iter().copied().fold(f64::MAX, f64::min);
     let most = brightness.iter().copied().fold(0.0, f64::max);
     assert!(least > 40.0 && most - least < 4.0, "{brightness:?}");
-    let (text, code) = part("none").unwrap();
+    let (text, code) = part("none");
     assert_eq!(code, 3);
     assert!(text.contains("it offers no MJPEG"), "{text}");
 }
 
-#[test]
-fn a_hundred_frames_come_at_the_cameras_rate() {
-    let Some((text, code)) = part("count") else { return };
+fn count() {
+    let (text, code) = part("count");
     assert_eq!(code, 0, "{text}");
     let found = json(text);
     assert_eq!((&found["frames"], &found["width"]), (&100.into(), &320.into()));
@@ -198,28 +191,26 @@ fn a_hundred_frames_come_at_the_cameras_rate() {
     assert!(rate > told / 10.0 && rate < told * 1.5, "{rate} of {told}");
 }
 
-#[test]
-fn a_camera_that_is_unplugged_is_missed_and_comes_back() {
-    let Some((text, code)) = part("unplug") else { return };
+fn unplug() {
+    let (text, code) = part("unplug");
     assert_eq!(code, 0, "{text}");
     let states: Vec<_> =
         text.lines().filter_map(|line| line.split_once("s] ")?.1.split(':').next()).collect();
     assert_eq!(states, ["starting", "live", "lost", "starting", "live"], "{text}");
     assert!(text.contains("150 frames of 320×180"), "{text}");
-    let (text, code) = part("unplugged").unwrap();
+    let (text, code) = part("unplugged");
     assert_eq!(code, 3);
     assert!(text.contains("no camera is connected"), "{text}");
 }
 
-#[test]
-fn a_camera_that_is_used_or_forbidden_says_so() {
-    let Some((text, code)) = part("busy") else { return };
+fn used() {
+    let (text, code) = part("busy");
     assert_eq!(code, 3, "{text}");
     assert!(text.contains(&format!("{CAMERA} is used by another program")), "{text}");
-    let (text, code) = part("denied").unwrap();
+    let (text, code) = part("denied");
     assert_eq!(code, 3, "{text}");
     assert!(text.contains(&format!("may not use {CAMERA}: add yourself")), "{text}");
-    let (text, code) = part("denied-list").unwrap();
+    let (text, code) = part("denied-list");
     assert_eq!(code, 0, "{text}");
     assert!(text.starts_with(&format!("0   {CAMERA}\n")) && text.contains("may not use"), "{text}");
 }
@@ -233,22 +224,20 @@ fn answer(text: &str) -> Value {
     answer
 }
 
-#[test]
-fn a_question_is_asked_about_what_the_camera_sees() {
-    let Some((text, code)) = part("ask") else { return };
+fn ask() {
+    let (text, code) = part("ask");
     assert_eq!(code, 0, "{text}");
     let answer = answer(text);
     assert_eq!(answer["pictures"][0]["file"], CAMERA);
-    let (text, code) = part("wrong").unwrap();
+    let (text, code) = part("wrong");
     assert_eq!(code, 3);
     assert!(text.contains("there is no camera 7"), "{text}");
 }
 
-#[test]
-fn a_saved_picture_shows_the_cameras_colours_and_can_be_asked_about() {
-    let Some((text, code)) = part("save") else { return };
+fn save() {
+    let (text, code) = part("save");
     assert_eq!(code, 0, "{text}");
-    let (text, code) = part("picture").unwrap();
+    let (text, code) = part("picture");
     assert_eq!(code, 0, "{text}");
     let folder = tempfile::tempdir().unwrap();
     let [coded, picture] = ["coded", "picture.png"].map(|name| folder.path().join(name));
@@ -282,18 +271,12 @@ fn a_saved_picture_shows_the_cameras_colours_and_can_be_asked_about() {
     assert!(!answer["text"].as_str().unwrap().trim().is_empty(), "{answer}");
 }
 
-#[test]
-#[ignore = "emulated, the shipped model takes half an hour"]
-fn the_shipped_model_is_asked_about_what_the_camera_sees() {
-    match boot(&crate::support::shipped(), "ask", Duration::from_hours(2)) {
-        Ok(parts) => {
-            let (text, code) = find(&parts, "ask");
-            assert_eq!(code, 0, "{text}");
-            let answer = answer(text);
-            assert_eq!(answer["pictures"][0]["file"], CAMERA);
-            assert!(!answer["text"].as_str().unwrap().trim().is_empty(), "{text}");
-            tell(&answer.to_string());
-        }
-        Err(reason) => tell(&format!("skipped: {reason}")),
-    }
+fn shipped() {
+    let parts = boot(&crate::support::shipped(), "ask", Duration::from_hours(2));
+    let (text, code) = find(&parts, "ask");
+    assert_eq!(code, 0, "{text}");
+    let answer = answer(text);
+    assert_eq!(answer["pictures"][0]["file"], CAMERA);
+    assert!(!answer["text"].as_str().unwrap().trim().is_empty(), "{text}");
+    println!("{answer}");
 }

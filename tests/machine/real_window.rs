@@ -4,12 +4,15 @@
 //!
 //! With `LORGNETTE_SCREENSHOTS` set to a folder, pictures of the window are left there.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use libtest_mimic::Trial;
+
+use crate::lacking::{needing, without};
 use crate::support::{cache, forbid_internet};
 
 /// Longest wait for one thing; the machine may be busy.
@@ -210,26 +213,12 @@ fn ended(sessions: &Path) -> Vec<String> {
     answers
 }
 
-fn lacks_tools() -> bool {
-    let on_path = |name: &str| {
-        std::env::var_os("PATH")
-            .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(name).is_file()))
-    };
-    let missing: Vec<&str> =
-        ["Xvfb", "xdotool", "import"].into_iter().filter(|name| !on_path(name)).collect();
-    if !missing.is_empty() {
-        // Past what the test harness keeps to itself.
-        let mut terminal = std::io::stderr();
-        writeln!(terminal, "skipped: {} not installed", missing.join(", ")).unwrap();
-    }
-    !missing.is_empty()
+pub fn test() -> Trial {
+    let lacking = without(&["Xvfb", "xdotool", "import"]);
+    needing(lacking, "real_window::a_sample_is_opened_asked_about_and_answered", sample)
 }
 
-#[test]
-fn a_sample_is_opened_asked_about_and_answered() {
-    if lacks_tools() {
-        return;
-    }
+fn sample() {
     let _turn = crate::turn();
     let mut desk = Desk::open(&[], (1180, 760));
     // The pictures of the gallery come within moments; the second is the cat.
