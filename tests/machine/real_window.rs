@@ -11,12 +11,15 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
+use serde_json::{Value, json};
 
 use crate::lacking::{needing, without};
-use crate::support::{cache, forbid_internet};
+use crate::support::{cache, forbid_internet, root};
 
 /// Longest wait for one thing; the machine may be busy.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// How often it is looked for.
+const OFTEN: Duration = Duration::from_millis(20);
 
 /// A child that does not outlive the test.
 struct Kept(Child);
@@ -59,34 +62,54 @@ impl Desk {
             .env("XDG_RUNTIME_DIR", home.path().join("runtime"))
             .env("LORGNETTE_CACHE_DIR", cache())
             .env("LORGNETTE_DATA_DIR", home.path().join("data"))
-            .env("LORGNETTE_FRAMES", home.path().join("frames.json"));
+            .env("LORGNETTE_FRAMES", home.path().join("frames.json"))
+            .env("LORGNETTE_STATE", home.path().join("state.json"));
         forbid_internet(&mut program);
         let program = Kept(program.spawn().unwrap());
-        let desk = Self { program, display, home, _server: Kept(server) };
-        desk.settle(&width.to_string(), &height.to_string());
+        let mut desk = Self { program, display, home, _server: Kept(server) };
+        desk.settle(width, height);
         desk
     }
 
     /// Without a window manager nothing gives a window its place, size and focus, and what is done
     /// while it is still being made is lost.
-    fn settle(&self, width: &str, height: &str) {
+    fn settle(&mut self, width: u32, height: u32) {
+        let size = json!([width, height]);
+        let (width, height) = (width.to_string(), height.to_string());
+        self.until("a window", |desk, state| {
+            let found = desk.tool(&["search", "--onlyvisible", "--name", "Lorgnette"]);
+            if let Some(window) = found.lines().next() {
+                desk.tool(&["windowmove", window, "0", "0"]);
+                desk.tool(&["windowsize", window, &width, &height]);
+                desk.tool(&["windowfocus", window]);
+            }
+            state["focused"] == true && state["size"] == size
+        });
+    }
+
+    /// Waits until `is` holds of what the window shows.
+    fn until(&mut self, what: &str, mut is: impl FnMut(&Self, &Value) -> bool) {
         let begun = Instant::now();
         loop {
-            assert!(begun.elapsed() < PATIENCE, "no window came up");
-            std::thread::sleep(Duration::from_millis(500));
-            let found = self.tool(&["search", "--onlyvisible", "--name", "Lorgnette"]);
-            let Some(window) = found.lines().next() else { continue };
-            self.tool(&["windowmove", window, "0", "0"]);
-            self.tool(&["windowsize", window, width, height]);
-            self.tool(&["windowfocus", window]);
-            std::thread::sleep(Duration::from_millis(500));
-            let geometry = self.tool(&["getwindowgeometry", "--shell", window]);
-            let has = |line: &str| geometry.lines().any(|known| known == line);
-            let placed = has("X=0") && has("Y=0") && has(&format!("WIDTH={width}"));
-            if placed && self.tool(&["getwindowfocus"]).trim() == window {
+            let state = self.state();
+            if is(self, &state) {
                 return;
             }
+            if let Some(status) = self.program.0.try_wait().unwrap() {
+                panic!("the program ended: {status}, signal {:?}", status.signal());
+            }
+            if begun.elapsed() > PATIENCE {
+                let stuck = self.picture("stuck");
+                panic!("waited in vain for {what}; see {}\n{state}", stuck.display());
+            }
+            std::thread::sleep(OFTEN);
         }
+    }
+
+    /// What the window shows; nothing before its first frame.
+    fn state(&self) -> Value {
+        let line = std::fs::read_to_string(self.home.path().join("state.json"));
+        line.map_or(Value::Null, |line| serde_json::from_str(&line).unwrap())
     }
 
     fn tool(&self, arguments: &[&str]) -> String {
@@ -95,95 +118,97 @@ impl Desk {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn click(&self, x: u32, y: u32) {
+    /// Moves the pointer, and waits until a frame has seen it.
+    fn point(&mut self, (x, y): (u32, u32)) {
         self.tool(&["mousemove", &x.to_string(), &y.to_string()]);
-        // Between the two a frame must see the pointer.
-        std::thread::sleep(Duration::from_millis(300));
+        self.until("the pointer", |_, state| state["pointer"] == json!([x, y]));
+    }
+
+    fn click(&mut self, at: (u32, u32)) {
+        self.point(at);
         self.tool(&["click", "1"]);
     }
 
-    fn drag(&self, from: (u32, u32), to: (u32, u32)) {
+    /// Marks a part of the picture.
+    fn drag(&mut self, from: (u32, u32), to: (u32, u32)) {
+        self.point(from);
+        self.tool(&["mousedown", "1"]);
         let steps = 6;
-        for step in 0..=steps {
-            let x = from.0 + (to.0 - from.0) * step / steps;
-            let y = from.1 + (to.1 - from.1) * step / steps;
-            self.tool(&["mousemove", &x.to_string(), &y.to_string()]);
-            std::thread::sleep(Duration::from_millis(150));
-            if step == 0 {
-                self.tool(&["mousedown", "1"]);
-            }
+        for step in 1..=steps {
+            let part = |from: u32, to: u32| from + (to - from) * step / steps;
+            self.point((part(from.0, to.0), part(from.1, to.1)));
         }
         self.tool(&["mouseup", "1"]);
-        std::thread::sleep(Duration::from_millis(300));
+        self.until("the mark", |_, state| state["marked"] == true);
     }
 
-    fn type_line(&self, text: &str) {
-        self.tool(&["type", "--delay", "30", text]);
-        std::thread::sleep(Duration::from_millis(300));
+    /// Chooses a map by a key.
+    fn map(&mut self, key: &str, name: Option<&str>) {
+        self.tool(&["key", key]);
+        self.until("the map", |_, state| state["map"] == json!(name));
+    }
+
+    fn ask(&mut self, question: &str) {
+        self.tool(&["type", "--delay", "30", question]);
+        self.until("the question", |_, state| state["question"] == question);
         self.tool(&["key", "Return"]);
     }
 
     /// The answers in the history, once there are so many that have ended. Meanwhile the pointer may
     /// move, so that the window draws.
     fn answers(&mut self, count: usize, moving: bool) -> Vec<String> {
-        let begun = Instant::now();
-        let mut x = 400;
-        loop {
-            let answers = ended(&self.home.path().join("data/sessions"));
-            if answers.len() >= count {
-                return answers;
-            }
-            if let Some(status) = self.program.0.try_wait().unwrap() {
-                panic!("the program ended: {status}, signal {:?}", status.signal());
-            }
-            if begun.elapsed() > PATIENCE {
-                self.picture("stuck");
-                panic!("no answer came; see {}", pictures().join("stuck.png").display());
-            }
+        let (mut answers, mut x) = (Vec::new(), 400);
+        self.until("the answer", |desk, state| {
             x = if x > 700 { 400 } else { x + 7 };
             if moving {
-                self.tool(&["mousemove", &x.to_string(), "300"]);
+                desk.tool(&["mousemove", &x.to_string(), "300"]);
             }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+            answers = ended(&desk.home.path().join("data/sessions"));
+            answers.len() >= count && state["answers"].as_u64() >= Some(count as u64)
+        });
+        answers
     }
 
-    /// A picture of the whole display.
+    /// A picture of the whole display, which has come to rest.
     fn picture(&self, name: &str) -> PathBuf {
         std::fs::create_dir_all(pictures()).unwrap();
         let file = pictures().join(format!("{name}.png"));
-        let mut import = Command::new("import");
-        import.args(["-window", "root"]).arg(&file).env("DISPLAY", &self.display);
-        assert!(import.status().unwrap().success());
+        let mut before = None;
+        // The line's caret blinks; words may still be coming.
+        for _ in 0..20 {
+            let mut import = Command::new("import");
+            import.args(["-window", "root"]).arg(&file).env("DISPLAY", &self.display);
+            assert!(import.status().unwrap().success());
+            let now = image::open(&file).unwrap().into_rgb8();
+            if before.as_ref() == Some(&now) {
+                break;
+            }
+            before = Some(now);
+        }
         file
     }
 
     /// Waits until a good part of the display looks otherwise than before.
-    fn until_changed(&self, name: &str, before: &image::RgbImage) {
-        let begun = Instant::now();
-        loop {
-            std::thread::sleep(Duration::from_millis(500));
-            let now = image::open(self.picture(name)).unwrap().into_rgb8();
+    fn until_changed(&mut self, name: &str, before: &image::RgbImage) {
+        self.until(name, |desk, _| {
+            let now = image::open(desk.picture(name)).unwrap().into_rgb8();
             let differ = now.pixels().zip(before.pixels()).filter(|(a, b)| a != b).count();
             // The picture moves to make room at once; the map over it colours what it covers.
             let green = |p: &image::Rgb<u8>| p.0[1] > p.0[0].saturating_add(30) && p.0[1] > 90;
             let coloured = now.pixels().filter(|pixel| green(pixel)).count();
-            if differ > 50_000 && coloured > 300 {
-                return;
-            }
-            assert!(begun.elapsed() < PATIENCE, "{name}: {differ} differ, {coloured} coloured");
-        }
+            differ > 50_000 && coloured > 300
+        });
     }
 
     /// Asks the program to end, as a desktop does, and gives what its frames took.
-    fn close(mut self) -> serde_json::Value {
+    fn close(mut self) -> Value {
         let id = i32::try_from(self.program.0.id()).unwrap();
         // SAFETY: the process is a child of this one that has not been waited for.
         unsafe { libc::kill(id, libc::SIGTERM) };
         let begun = Instant::now();
         while self.program.0.try_wait().unwrap().is_none() {
             assert!(begun.elapsed() < PATIENCE, "it does not end");
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(OFTEN);
         }
         let status = self.program.0.wait().unwrap();
         assert!(status.success(), "{status}");
@@ -203,7 +228,7 @@ fn ended(sessions: &Path) -> Vec<String> {
         let Ok(text) = std::fs::read_to_string(folder.path().join("session.json")) else {
             continue;
         };
-        let session: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let session: Value = serde_json::from_str(&text).unwrap();
         for exchange in session["exchanges"].as_array().unwrap() {
             if exchange["answer"]["finish"] == "end" {
                 answers.push(exchange["answer"]["text"].as_str().unwrap().to_owned());
@@ -221,43 +246,45 @@ pub fn test() -> Trial {
 fn sample() {
     let _turn = crate::turn();
     let mut desk = Desk::open(&[], (1180, 760));
-    // The pictures of the gallery come within moments; the second is the cat.
-    std::thread::sleep(Duration::from_secs(4));
+    let samples = std::fs::read_dir(root().join("assets/samples")).unwrap();
+    let is_picture = |file: PathBuf| file.extension().is_some_and(|ending| ending == "jpg");
+    let tiles = samples.filter(|entry| is_picture(entry.as_ref().unwrap().path())).count();
+    desk.until("the gallery", |_, state| state["tiles"] == tiles);
     desk.picture("first-start");
-    desk.click(GALLERY_CAT.0, GALLERY_CAT.1);
-    std::thread::sleep(Duration::from_secs(1));
-    desk.type_line("What is that?");
+    desk.click(GALLERY_CAT);
+    desk.until("the cat", |_, state| state["shown"] == "cat.jpg");
+    desk.ask("What is that?");
     assert_eq!(desk.answers(1, false), ["A cat."]);
-    std::thread::sleep(Duration::from_millis(700));
     let picture = image::open(desk.picture("answer")).unwrap().into_rgb8();
     assert_eq!(picture.dimensions(), (1180, 760));
     let colours: std::collections::HashSet<[u8; 3]> = picture.pixels().map(|p| p.0).collect();
     assert!(colours.len() > 2000, "{} colours: nothing is drawn", colours.len());
 
     // The encoder's attention is laid over the picture, and taken away again.
-    desk.tool(&["key", "F2"]);
+    desk.map("F2", Some("Encoder attention"));
     desk.until_changed("encoder", &picture);
-    desk.tool(&["key", "F2"]);
+    desk.map("F2", Some("Word map"));
     // Eleven readings of the answer: then its phrase is tied to the picture.
-    std::thread::sleep(Duration::from_secs(20));
+    desk.until("a phrase with a place", |_, state| state["placed"].as_u64() >= Some(1));
     desk.picture("word");
-    desk.tool(&["key", "--delay", "200", "shift+F2", "shift+F2"]);
-    desk.tool(&["mousemove", "640", "330"]);
-    std::thread::sleep(Duration::from_millis(700));
+    desk.map("shift+F2", Some("Encoder attention"));
+    desk.map("shift+F2", None);
+    desk.point((640, 330));
     desk.picture("grounded");
+    let state = desk.state();
+    assert!(state["placed"].as_u64() >= Some(1), "no phrase is tied to the picture: {state}");
 
     // The eye is marked and asked about: follow-ups keep the picture.
     desk.drag((560, 250), (650, 330));
-    desk.type_line("And what is that?");
+    desk.ask("And what is that?");
     desk.answers(2, false);
-    desk.tool(&["mousemove", "120", "400"]);
-    std::thread::sleep(Duration::from_millis(700));
+    desk.point((120, 400));
     desk.picture("region");
 
     // More frames, for what they cost while the engine computes.
     for question in ["Describe this", "What colour is it?", "Where is it?"] {
         let so_far = ended(&desk.home.path().join("data/sessions")).len();
-        desk.type_line(question);
+        desk.ask(question);
         desk.answers(so_far + 1, true);
     }
     let frames = desk.close();
