@@ -14,7 +14,7 @@ use values::picture::Look;
 use values::region::Region;
 
 use crate::listener::Listener;
-use crate::support::{cache, picture, sample};
+use crate::support::{cache, picture, root, sample};
 
 /// A question about these pictures, put to the engine as the program does it, and kept.
 fn ask(
@@ -102,6 +102,24 @@ fn what_was_kept_comes_out_the_same_and_what_was_changed_is_found() {
     assert!(lines.contains("2. What colour is it? – the same, "), "{lines}");
     assert!(lines.contains("revision 0") && lines.contains("revision 1"), "{lines}");
     assert!(errors.contains("1 of 2 answers came out differently"), "{errors}");
+}
+
+#[test]
+fn what_the_first_release_kept_comes_out_the_same() {
+    let home = tempfile::tempdir().unwrap();
+    let bundle = root().join("tests/golden/bundle");
+    let output = replay(home.path(), &["--json", bundle.to_str().unwrap()]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{report}{}", text(&output.stderr));
+    let exchanges = report["exchanges"].as_array().unwrap();
+    // The fourth was stopped after so many.
+    let tokens: Vec<_> = exchanges.iter().map(|exchange| exchange["tokens"].as_u64()).collect();
+    assert_eq!(tokens, [3, 2, 3, 5, 3, 3].map(Some));
+    for exchange in exchanges {
+        assert_eq!(exchange["outcome"], "same", "{exchange}");
+        assert!(exchange["logprob_distance"].as_f64().unwrap() < 1e-3, "{exchange}");
+        assert_eq!(exchange["notes"], Value::Array(vec![]), "the same model answers: {exchange}");
+    }
 }
 
 #[test]
