@@ -12,6 +12,7 @@ use values::config::DEFAULT_QUESTION;
 
 use super::App;
 use super::desktop::Wish;
+use super::files::{self, Files};
 use super::keeper::Job;
 
 /// What is to be done with what a dialog gives.
@@ -43,11 +44,8 @@ impl App {
             }
             Action::Open(paths) => self.open(paths),
             Action::Paste(image) => {
-                let image = std::sync::Arc::unwrap_or_clone(image.0);
                 self.view.stage.opened.clear();
-                if let Some(files) = &mut self.files {
-                    files.take(image);
-                }
+                self.with_files(|files| files.take(image.0));
             }
             Action::Turn(steps) => {
                 let stage = &mut self.view.stage;
@@ -70,7 +68,7 @@ impl App {
             Action::Capture => {
                 let presets = &self.view.settings.presets;
                 let question = presets.iter().find(|preset| !preset.trim().is_empty()).cloned();
-                let _asked = self.ask(ctx, question.as_deref().unwrap_or(DEFAULT_QUESTION));
+                let _asked = self.ask(question.as_deref().unwrap_or(DEFAULT_QUESTION));
             }
             Action::GoLive => self.go_live(),
             Action::UseCamera(on) => {
@@ -85,19 +83,19 @@ impl App {
             Action::Mark(region) => self.view.stage.region = region,
             Action::Ask => {
                 let question = self.view.ask.question.clone();
-                if self.ask(ctx, &question) {
+                if self.ask(&question) {
                     self.view.ask.question.clear();
                 }
                 self.view.ask.focus = true;
             }
             Action::AskThis(question) => {
-                let _asked = self.ask(ctx, &question);
+                let _asked = self.ask(&question);
             }
             Action::Stop => self.stop(),
-            Action::AskAgain(index) => self.ask_again(ctx, index),
+            Action::AskAgain(index) => self.ask_again(index),
             Action::Maps(action) => self.maps(action),
             Action::LiveMode(on) => self.live_mode(ctx, on),
-            Action::KeepLive => self.keep_live(ctx),
+            Action::KeepLive => self.keep_live(),
             Action::Speak(index) => {
                 if self.view.talk.spoken == Some(index) {
                     self.voice.stop();
@@ -232,11 +230,17 @@ impl App {
         }
     }
 
-    fn open(&mut self, paths: Vec<PathBuf>) {
-        let asked = self.files.as_ref().is_some_and(|files| files.find(paths));
-        if !asked {
-            self.fail("Pictures cannot be read just now: wait a moment and try again.");
-        }
+    pub(super) fn open(&mut self, paths: Vec<PathBuf>) {
+        self.with_files(|files| files.find(paths));
+    }
+
+    /// Has the thread of the files do something, or says why it does not. Whether it does.
+    pub(super) fn with_files(
+        &mut self,
+        job: impl FnOnce(&mut Files) -> Result<(), &'static str>,
+    ) -> bool {
+        let sent = self.files.as_mut().map_or(Err(files::DEAD), job);
+        sent.map_err(|reason| self.fail(reason)).is_ok()
     }
 
     /// Makes the camera's picture stay as it is.

@@ -8,7 +8,7 @@ use capture::CameraState;
 use conversation::{Answer, Exchange, ModelInfo, Options, Picture, Turn, turns_for};
 use engine::{EngineError, Question};
 use ui::stage::Shown;
-use ui::talk::{Card, Talk, small};
+use ui::talk::{Card, Talk};
 use ui::{Action, toast};
 use values::config::DEFAULT_QUESTION;
 use values::frame::Frame;
@@ -17,9 +17,6 @@ use values::picture::Look;
 use super::App;
 use super::answers::{Target, UnderWay};
 use super::keeper::{Asked, Job};
-
-/// Side of a card's thumbnail, in pixels.
-const TILE: u32 = 160;
 
 /// The pixels of the conversation's pictures that are still in memory, the newest last.
 #[derive(Default)]
@@ -68,7 +65,7 @@ impl App {
     /// Asks `question` about the picture that is shown, frozen.
     ///
     /// Says whether it was asked: without a picture there is nothing to ask about.
-    pub(super) fn ask(&mut self, ctx: &egui::Context, question: &str) -> bool {
+    pub(super) fn ask(&mut self, question: &str) -> bool {
         let question = question.trim();
         let question = if question.is_empty() { DEFAULT_QUESTION } else { question };
         self.freeze();
@@ -79,12 +76,12 @@ impl App {
             return false;
         };
         let look = Look { frame: shown.frame.clone(), region: self.view.stage.region };
-        self.put(ctx, question.to_owned(), vec![look]);
+        self.put(question.to_owned(), vec![look]);
         true
     }
 
     /// Puts the question of a card again, about its own pictures, which are shown.
-    pub(super) fn ask_again(&mut self, ctx: &egui::Context, index: usize) {
+    pub(super) fn ask_again(&mut self, index: usize) {
         let Some(card) = self.view.talk.cards.get(index) else { return };
         let Exchange { question, pictures, .. } = card.exchange.clone();
         let shown = self.view.stage.shown.as_ref().filter(|shown| !shown.live);
@@ -95,7 +92,7 @@ impl App {
             Some(Look { frame, region: picture.region })
         };
         match (pictures.iter().map(look).collect::<Option<Vec<_>>>(), &self.view.history.open) {
-            (Some(looks), _) => self.put_again(ctx, question, looks),
+            (Some(looks), _) => self.put_again(question, looks),
             (None, Some(id)) => {
                 let job = Job::Look(id.clone(), pictures.clone());
                 self.again = Some((question, pictures));
@@ -106,7 +103,7 @@ impl App {
     }
 
     /// Shows the pictures of a question and puts it.
-    pub(super) fn put_again(&mut self, ctx: &egui::Context, question: String, looks: Vec<Look>) {
+    pub(super) fn put_again(&mut self, question: String, looks: Vec<Look>) {
         let Some(Look { frame, region }) = looks.first().cloned() else {
             self.picture_is_gone("there was none");
             return;
@@ -114,10 +111,9 @@ impl App {
         let shown = self.view.stage.shown.as_ref().filter(|shown| !shown.live);
         if shown.is_none_or(|shown| shown.frame.sha256() != frame.sha256()) {
             self.leave_live_mode();
-            self.show_still(ctx, frame);
         }
-        self.view.stage.region = region;
-        self.put(ctx, question, looks);
+        self.show_still(frame, region);
+        self.put(question, looks);
     }
 
     /// Says that a question cannot be put again.
@@ -138,7 +134,7 @@ impl App {
         }
     }
 
-    fn put(&mut self, ctx: &egui::Context, question: String, looks: Vec<Look>) {
+    fn put(&mut self, question: String, looks: Vec<Look>) {
         self.give_way();
         self.finish_cut_off();
         self.go_on();
@@ -153,7 +149,6 @@ impl App {
             .and_then(|turns| self.engine.ask(Question { turns, options: exchange.options }));
         let target = Target::Card(cards.len());
         let mut card = Card::asked(exchange.clone());
-        card.thumbnail = frames.first().map(|frame| thumbnail(ctx, frame));
         match asked {
             Ok(request) => {
                 self.keep(Job::Ask(Box::new(Asked { exchange, looks })));
@@ -162,6 +157,9 @@ impl App {
             Err(error) => card.finish(Answer::failed(error.to_string())),
         }
         self.view.talk.cards.push(card);
+        if let Some(frame) = frames.first() {
+            self.want_thumbnail(frame);
+        }
     }
 
     fn options(&self) -> Options {
@@ -212,7 +210,7 @@ impl App {
     }
 
     /// Takes the answer that live mode holds into the conversation, with its picture.
-    pub(super) fn keep_live(&mut self, ctx: &egui::Context) {
+    pub(super) fn keep_live(&mut self) {
         if self.view.talk.is_answering() {
             let text = "Keep this when the answer under way has ended.";
             self.view.toasts.add(toast::Kind::Note, text);
@@ -226,18 +224,11 @@ impl App {
         let region = held.region();
         let mut exchange = held.exchange.clone();
         let answer = std::mem::take(&mut exchange.answer);
-        let thumbnail = Some(thumbnail(ctx, &frame));
-        self.view.talk.cards.push(Card { thumbnail, ..held });
-        self.show_still(ctx, frame.clone());
-        self.view.stage.region = region;
+        self.view.talk.cards.push(held);
+        self.want_thumbnail(&frame);
+        self.show_still(frame.clone(), region);
         let looks = vec![Look { frame, region }];
         self.keep(Job::Ask(Box::new(Asked { exchange, looks })));
         self.keep(Job::Finish(Box::new(answer)));
     }
-}
-
-/// A picture, small, for its card.
-fn thumbnail(ctx: &egui::Context, frame: &Frame) -> egui::TextureHandle {
-    let pixels = small(&frame.pixels, TILE);
-    ctx.load_texture(format!("card {}", frame.id), pixels, egui::TextureOptions::LINEAR)
 }

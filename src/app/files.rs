@@ -1,37 +1,59 @@
-//! Reading pictures, on a thread of its own: the window never waits for a disk.
+//! Reading pictures and making them ready for the screen, on a thread of its own: the window never
+//! waits for a disk.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ui::status::Network;
-use ui::talk::small;
 use values::config::Settings;
 use values::frame::{Frame, Source};
+use values::job::{self, Lane, Refused, Rest, Trouble, Work, Worker};
+use values::region::Region;
 
 use super::network;
-use super::viewfinder::for_screen;
+use super::viewfinder::{CARD, for_screen, small};
 
 /// Side of the gallery's thumbnails, in pixels.
 const TILE: u32 = 240;
 /// More pictures than these are not opened from one folder.
 const MOST: usize = 5000;
+/// Jobs and pieces of news that may wait.
+const QUEUE: usize = 64;
+/// How long the gallery waits for one of the pictures that were found to be asked for.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// The picture that is to be shown: only the last one counts.
+const SHOWN: Lane = Lane::new(1);
+/// The sockets.
+const NETWORK: Lane = Lane::new(2);
+
+/// Said once the thread is dead.
+pub const DEAD: &str = "Pictures cannot be opened any more: start Lorgnette again.";
+const BUSY: &str = "Pictures cannot be read just now: wait a moment and try again.";
 
 /// What the thread is to do.
+#[derive(Clone)]
 enum Job {
     /// Find the pictures among these files and folders.
     Find(Vec<PathBuf>),
     /// Read this picture.
-    Read(u64, PathBuf),
+    Read(PathBuf),
     /// Take this picture.
-    Take(u64, Box<egui::ColorImage>),
-    /// Make thumbnails of a folder's pictures.
+    Take(Arc<egui::ColorImage>),
+    /// Make this picture ready to be shown, with this part of it marked.
+    Show(Frame, Option<Region>),
+    /// Make a card's thumbnail.
+    Thumbnail(Frame),
+    /// Make thumbnails of a folder's pictures, whenever there is nothing else to do.
     Gallery(PathBuf),
     /// Count this process's internet sockets.
     Network,
     /// Write the settings into this folder.
     Save(Box<Settings>, PathBuf),
+    #[cfg(test)]
+    Panic,
 }
 
 /// What came of it.
@@ -40,20 +62,23 @@ pub enum FileNews {
     Found(Vec<PathBuf>),
     /// The picture that was asked for last.
     Read(Box<Frame>, egui::ColorImage),
+    /// The picture that was to be shown last, and the part of it that is marked.
+    Ready(Box<Frame>, Option<Region>, egui::ColorImage),
     /// It is no picture, for this reason.
     Failed(String),
     /// A thumbnail of the gallery.
     Tile(PathBuf, egui::ColorImage),
+    /// The thumbnail of the cards about these pixels.
+    Thumbnail(Arc<str>, egui::ColorImage),
     /// The sockets were counted.
     Network(Network),
 }
 
 /// The thread. Dropping it ends the thread after what it is doing.
 pub struct Files {
-    jobs: SyncSender<Job>,
-    news: Receiver<(u64, FileNews)>,
-    /// The number of the picture that is wanted: those before it are not even read.
-    newest: Arc<AtomicU64>,
+    worker: Worker<Job, FileNews>,
+    /// What is still to be shown.
+    wanted: Option<Job>,
 }
 
 impl Files {
@@ -62,142 +87,191 @@ impl Files {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(wake: impl Fn() + Send + 'static) -> std::io::Result<Self> {
-        let (jobs, inbox) = sync_channel::<Job>(64);
-        let (outbox, news) = sync_channel(64);
-        let newest = Arc::new(AtomicU64::new(0));
-        let wanted = Arc::clone(&newest);
-        std::thread::Builder::new().name("lorgnette-files".into()).spawn(move || {
-            let tell = |number: u64, news: FileNews| {
-                let heard = outbox.send((number, news)).is_ok();
-                wake();
-                heard
-            };
-            while let Ok(job) = inbox.recv() {
-                if let Job::Read(number, _) | Job::Take(number, _) = &job
-                    && *number < wanted.load(Ordering::Relaxed)
-                {
-                    continue;
-                }
-                if !work(job, &tell) {
-                    return;
-                }
-            }
-        })?;
-        Ok(Self { jobs, news, newest })
+        // It outlives a panic: the picture that caused it is not tried again.
+        let gallery = Arc::new(Mutex::new(VecDeque::new()));
+        let make = move |_: &Desk<'_>| Reader { gallery: Arc::clone(&gallery), found: false };
+        Worker::start("lorgnette-files", QUEUE, make, wake)
+            .map(|worker| Self { worker, wanted: None })
     }
 
     /// Finds the pictures among these files and folders: [`FileNews::Found`].
-    pub fn find(&self, paths: Vec<PathBuf>) -> bool {
+    ///
+    /// # Errors
+    /// In words, as all of these.
+    pub fn find(&self, paths: Vec<PathBuf>) -> Result<(), &'static str> {
         self.send(Job::Find(paths))
     }
 
-    /// Reads a picture, in place of one that is still being read: [`FileNews::Read`].
-    pub fn read(&mut self, path: PathBuf) -> bool {
-        let number = self.next();
-        self.send(Job::Read(number, path))
+    /// Reads a picture, in place of one that is still to be shown: [`FileNews::Read`].
+    pub fn read(&mut self, path: PathBuf) -> Result<(), &'static str> {
+        self.want(Job::Read(path))
     }
 
-    /// Takes a picture that was pasted: [`FileNews::Read`].
-    pub fn take(&mut self, image: egui::ColorImage) -> bool {
-        let number = self.next();
-        self.send(Job::Take(number, Box::new(image)))
+    /// Takes a picture that was pasted, in place as before: [`FileNews::Read`].
+    pub fn take(&mut self, image: Arc<egui::ColorImage>) -> Result<(), &'static str> {
+        self.want(Job::Take(image))
     }
 
-    /// Nothing that is being read is wanted any more.
+    /// Makes a picture ready to be shown, in place as before: [`FileNews::Ready`].
+    pub fn show(&mut self, frame: Frame, region: Option<Region>) -> Result<(), &'static str> {
+        self.want(Job::Show(frame, region))
+    }
+
+    fn want(&mut self, job: Job) -> Result<(), &'static str> {
+        self.wanted = Some(job.clone());
+        said(self.worker.replace(SHOWN, job))
+    }
+
+    /// Nothing that is still to be shown is wanted any more.
     pub fn forget(&mut self) {
-        self.next();
+        self.wanted = None;
+        self.worker.forget(SHOWN);
     }
 
-    fn next(&mut self) -> u64 {
-        self.newest.fetch_add(1, Ordering::Relaxed) + 1
+    /// Makes a card's thumbnail: [`FileNews::Thumbnail`].
+    pub fn thumbnail(&self, frame: Frame) -> Result<(), &'static str> {
+        self.send(Job::Thumbnail(frame))
     }
 
     /// Makes thumbnails of a folder's pictures: [`FileNews::Tile`].
-    pub fn gallery(&self, folder: PathBuf) -> bool {
+    pub fn gallery(&self, folder: PathBuf) -> Result<(), &'static str> {
         self.send(Job::Gallery(folder))
     }
 
     /// Counts this process's internet sockets: [`FileNews::Network`].
-    pub fn network(&self) -> bool {
-        self.send(Job::Network)
+    pub fn network(&self) -> Result<(), &'static str> {
+        said(self.worker.replace(NETWORK, Job::Network))
     }
 
     /// Writes the settings into a folder: [`FileNews::Failed`] where that cannot be done.
-    pub fn save(&self, settings: Settings, folder: PathBuf) -> bool {
+    pub fn save(&self, settings: Settings, folder: PathBuf) -> Result<(), &'static str> {
         self.send(Job::Save(Box::new(settings), folder))
     }
 
     /// The next piece of news that is not out of date.
-    pub fn news(&self) -> Option<FileNews> {
-        loop {
-            match self.news.try_recv() {
-                Ok((0, news)) => return Some(news),
-                Ok((number, news)) if number == self.newest.load(Ordering::Relaxed) => {
-                    return Some(news);
-                }
-                Ok(_) => {}
-                Err(_) => return None,
-            }
+    pub fn news(&mut self) -> Option<FileNews> {
+        let news = self.worker.news()?;
+        if let FileNews::Read(..) | FileNews::Ready(..) | FileNews::Failed(_) = news {
+            self.wanted = None;
         }
+        Some(news)
     }
 
-    fn send(&self, job: Job) -> bool {
-        self.jobs.try_send(job).is_ok()
+    /// What befell the thread, each once. What was to be shown is asked for again.
+    pub fn trouble(&mut self) -> Option<Trouble> {
+        let trouble = self.worker.trouble()?;
+        if let Some(job) = self.wanted.clone() {
+            // A dead thread is told of by the trouble itself.
+            let _ = self.worker.replace(SHOWN, job);
+        }
+        Some(trouble)
+    }
+
+    /// Has the thread panic.
+    #[cfg(test)]
+    pub fn panic(&self) -> Result<(), &'static str> {
+        self.send(Job::Panic)
+    }
+
+    fn send(&self, job: Job) -> Result<(), &'static str> {
+        said(self.worker.send(Lane::LASTING, job))
     }
 }
 
-/// Does it, and says whether anybody listens.
-fn work(job: Job, tell: &impl Fn(u64, FileNews) -> bool) -> bool {
-    match job {
-        Job::Find(paths) => {
-            let mut found = Vec::new();
-            for path in paths {
-                if path.is_dir() {
-                    match pictures(&path) {
-                        Ok(pictures) if pictures.is_empty() => {
-                            let text = format!("{}: there are no pictures in it", shown(&path));
-                            if !tell(0, FileNews::Failed(text)) {
-                                return false;
-                            }
-                        }
-                        Ok(pictures) => found.extend(pictures),
-                        Err(error) => {
-                            let text = format!("{}: {error}", shown(&path));
-                            if !tell(0, FileNews::Failed(text)) {
-                                return false;
-                            }
-                        }
-                    }
-                } else {
-                    found.push(path);
+fn said(sent: Result<(), Refused<Job>>) -> Result<(), &'static str> {
+    sent.map_err(|refused| match refused {
+        Refused::Full(_) => BUSY,
+        Refused::Gone(_) => DEAD,
+    })
+}
+
+type Desk<'a> = job::Desk<'a, Job, FileNews>;
+
+/// The thread's side.
+struct Reader {
+    /// Pictures of which a thumbnail is to be made.
+    gallery: Arc<Mutex<VecDeque<PathBuf>>>,
+    /// Pictures were found: the window is about to ask for one.
+    found: bool,
+}
+
+impl Work for Reader {
+    type Job = Job;
+    type News = FileNews;
+
+    fn work(&mut self, job: Job, desk: &Desk<'_>) {
+        let news = match job {
+            Job::Find(paths) => {
+                let found = find(paths, desk);
+                self.found = !found.is_empty();
+                if found.is_empty() {
+                    return;
                 }
+                FileNews::Found(found)
             }
-            found.is_empty() || tell(0, FileNews::Found(found))
-        }
-        Job::Read(number, path) => tell(number, read(&path)),
-        Job::Take(number, image) => {
-            let news = match from_clipboard(&image) {
+            Job::Read(path) => read(&path),
+            Job::Take(image) => match from_clipboard(&image) {
                 Some(frame) => whole(frame),
                 None => FileNews::Failed("The clipboard's picture is empty".to_owned()),
-            };
-            tell(number, news)
-        }
-        Job::Gallery(folder) => {
-            for path in pictures(&folder).unwrap_or_default() {
-                if let Ok(frame) = capture::load(&path)
-                    && !tell(0, FileNews::Tile(path, small(&frame.pixels, TILE)))
-                {
-                    return false;
-                }
+            },
+            Job::Show(frame, region) => {
+                let image = for_screen(&frame);
+                FileNews::Ready(Box::new(frame), region, image)
             }
-            true
-        }
-        Job::Save(settings, folder) => match settings.save(&folder) {
-            Ok(()) => true,
-            Err(error) => tell(0, FileNews::Failed(error.to_string())),
-        },
-        Job::Network => tell(0, FileNews::Network(network::look())),
+            Job::Thumbnail(frame) => {
+                FileNews::Thumbnail(Arc::clone(frame.sha256()), small(&frame.pixels, CARD))
+            }
+            Job::Gallery(folder) => {
+                lock(&self.gallery).extend(pictures(&folder).unwrap_or_default());
+                return;
+            }
+            Job::Save(settings, folder) => match settings.save(&folder) {
+                Ok(()) => return,
+                Err(error) => FileNews::Failed(error.to_string()),
+            },
+            Job::Network => FileNews::Network(network::look()),
+            #[cfg(test)]
+            Job::Panic => panic!("as a test wants it"),
+        };
+        desk.tell(news);
     }
+
+    /// Makes one thumbnail of the gallery.
+    fn idle(&mut self, desk: &Desk<'_>) -> Rest {
+        if std::mem::take(&mut self.found) {
+            return Rest::For(MOMENT);
+        }
+        let Some(path) = lock(&self.gallery).pop_front() else { return Rest::Job };
+        if let Ok(frame) = capture::load(&path) {
+            desk.tell(FileNews::Tile(path, small(&frame.pixels, TILE)));
+        }
+        Rest::Again
+    }
+}
+
+fn lock(gallery: &Mutex<VecDeque<PathBuf>>) -> std::sync::MutexGuard<'_, VecDeque<PathBuf>> {
+    // Nothing panics while it holds the lock.
+    gallery.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn find(paths: Vec<PathBuf>, desk: &Desk<'_>) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            found.push(path);
+            continue;
+        }
+        let reason = match pictures(&path) {
+            Ok(pictures) if pictures.is_empty() => "there are no pictures in it".to_owned(),
+            Ok(pictures) => {
+                found.extend(pictures);
+                continue;
+            }
+            Err(error) => error.to_string(),
+        };
+        desk.tell(FileNews::Failed(format!("{}: {reason}", shown(&path))));
+    }
+    found
 }
 
 fn read(path: &Path) -> FileNews {
@@ -250,6 +324,86 @@ fn shown(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn sample(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/samples").join(name)
+    }
+
+    /// The next piece of news.
+    fn hear(files: &mut Files) -> FileNews {
+        let end = std::time::Instant::now() + Duration::from_mins(1);
+        while std::time::Instant::now() < end {
+            if let Some(news) = files.news() {
+                return news;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        panic!("nothing came");
+    }
+
+    #[test]
+    fn pictures_that_are_opened_come_before_the_gallery() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..200 {
+            let copy = folder.path().join(format!("{number:03}.jpg"));
+            std::fs::copy(sample("cat.jpg"), copy).unwrap();
+        }
+        let mut files = Files::start(|| {}).unwrap();
+        files.gallery(folder.path().to_path_buf()).unwrap();
+        files.find(vec![sample("lemon.jpg")]).unwrap();
+        let (mut tiles, mut read) = (0, None);
+        while tiles < 200 {
+            match hear(&mut files) {
+                FileNews::Found(paths) => files.read(paths[0].clone()).unwrap(),
+                FileNews::Read(frame, _) => {
+                    assert_eq!(frame.source.name(), "lemon.jpg");
+                    read.get_or_insert(tiles);
+                }
+                FileNews::Tile(..) => tiles += 1,
+                _ => panic!("nothing else was asked for"),
+            }
+        }
+        let before = read.expect("the picture was read");
+        assert!(before <= 1, "{before} tiles came first");
+    }
+
+    #[test]
+    fn the_gallery_goes_on_after_a_panic() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..20 {
+            let copy = folder.path().join(format!("{number:03}.jpg"));
+            std::fs::copy(sample("cat.jpg"), copy).unwrap();
+        }
+        let mut files = Files::start(|| {}).unwrap();
+        files.gallery(folder.path().to_path_buf()).unwrap();
+        assert!(matches!(hear(&mut files), FileNews::Tile(..)));
+        files.panic().unwrap();
+        files.read(sample("lemon.jpg")).unwrap();
+        let (mut tiles, mut reads) = (1, 0);
+        while tiles < 20 {
+            if let Some(trouble) = files.trouble() {
+                assert!(matches!(trouble, Trouble::Restarted(_)));
+            }
+            match files.news() {
+                Some(FileNews::Tile(..)) => tiles += 1,
+                Some(FileNews::Read(..)) => reads += 1,
+                _ => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
+        assert_eq!(reads, 1);
+    }
+
+    #[test]
+    fn what_was_being_read_when_it_panicked_is_read_again() {
+        let mut files = Files::start(|| {}).unwrap();
+        // As if reading it had panicked: the job is taken, and nothing is heard of it.
+        files.panic().unwrap();
+        files.wanted = Some(Job::Read(sample("lemon.jpg")));
+        while files.trouble().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(matches!(hear(&mut files), FileNews::Read(..)));
+    }
 
     #[test]
     fn a_folder_gives_its_pictures_by_name() {

@@ -198,11 +198,12 @@ impl App {
         };
         app.load();
         app.apply_settings(ctx);
-        if let Some(files) = &mut app.files {
-            files.gallery(app.folders.samples.clone());
-            if !pictures.is_empty() {
-                files.find(pictures);
-            }
+        if !pictures.is_empty() {
+            app.open(pictures);
+        }
+        if let Some(files) = &app.files {
+            // The first job that a thread is given always has room.
+            let _ = files.gallery(app.folders.samples.clone());
         }
         app
     }
@@ -314,7 +315,7 @@ impl App {
         }
         self.unsaved = None;
         let (settings, folder) = (&self.view.settings, &self.folders.data);
-        let passed_on = |files: &Files| files.save(settings.clone(), folder.clone());
+        let passed_on = |files: &Files| files.save(settings.clone(), folder.clone()).is_ok();
         if (now || !self.files.as_ref().is_some_and(passed_on))
             && let Err(error) = settings.save(folder)
         {
@@ -326,7 +327,8 @@ impl App {
         let due = self.network_asked.is_none_or(|asked| asked.elapsed() >= NETWORK_INTERVAL);
         if due && let Some(files) = &self.files {
             self.network_asked = Some(Instant::now());
-            files.network();
+            // What cannot be counted now is counted the next time.
+            let _ = files.network();
         }
         ctx.request_repaint_after(NETWORK_INTERVAL);
     }

@@ -11,11 +11,13 @@ use ui::talk::{Card, Talk};
 use ui::toast::Kind;
 use ui::{Action, Dialog, HistoryAction};
 use values::frame::{Frame, Source};
+use values::job::Trouble;
+use values::region::Region;
 
 use super::App;
-use super::files::FileNews;
+use super::files::{self, FileNews, Files};
 use super::keeper::{Job, News, Opened};
-use super::viewfinder::{Sight, for_screen};
+use super::viewfinder::Sight;
 
 /// Events taken in one frame. An engine that says more than this between two frames is far ahead
 /// of what anybody reads.
@@ -30,8 +32,11 @@ impl App {
         }
         self.take_camera(ctx);
         self.take_maps();
-        while let Some(news) = self.files.as_ref().and_then(super::files::Files::news) {
+        while let Some(news) = self.files.as_mut().and_then(Files::news) {
             self.take_file(ctx, news);
+        }
+        if let Some(trouble) = self.files.as_mut().and_then(Files::trouble) {
+            self.take_files_trouble(trouble);
         }
         while let Some(news) = self.keeper.as_mut().and_then(super::keeper::Keeper::news) {
             self.take_history(ctx, news);
@@ -99,9 +104,24 @@ impl App {
                 self.view.stage.set(ctx, shown, image);
                 self.view.ask.focus = true;
             }
+            FileNews::Ready(frame, region, image) => {
+                let mirrored =
+                    matches!(frame.source, Source::Camera(_)) && self.view.settings.camera.mirror;
+                let shown = Shown { frame: *frame, live: false, mirrored };
+                self.view.stage.set(ctx, shown, image);
+                self.view.stage.region = region;
+            }
             FileNews::Failed(reason) => {
                 self.view.stage.reading = None;
                 self.fail(reason);
+            }
+            FileNews::Thumbnail(sha256, image) => {
+                let name = format!("card {sha256}");
+                let texture = ctx.load_texture(name, image, egui::TextureOptions::LINEAR);
+                let cards = self.view.talk.cards.iter_mut();
+                for card in cards.filter(|card| card.is_about(&sha256)) {
+                    card.thumbnail.get_or_insert_with(|| texture.clone());
+                }
             }
             FileNews::Tile(file, image) => {
                 let name = Source::File(file.clone()).name();
@@ -117,22 +137,45 @@ impl App {
     /// Begins to read the opened picture that is to be shown.
     pub(super) fn read_opened(&mut self) {
         let stage = &mut self.view.stage;
-        let (Some(path), Some(files)) = (stage.opened.get(stage.at), &mut self.files) else {
-            return;
-        };
-        if files.read(path.clone()) {
-            stage.reading = Some(Source::File(path.clone()).name());
-        } else {
-            self.fail("Too many pictures are being read: wait a moment and try again.");
+        let Some(path) = stage.opened.get(stage.at).cloned() else { return };
+        stage.reading = Some(Source::File(path.clone()).name());
+        if !self.with_files(|files| files.read(path)) {
+            self.view.stage.reading = None;
         }
     }
 
-    /// Shows a picture that stays.
-    pub(super) fn show_still(&mut self, ctx: &egui::Context, frame: Frame) {
-        let mirrored =
-            matches!(frame.source, Source::Camera(_)) && self.view.settings.camera.mirror;
-        let image = for_screen(&frame);
-        self.view.stage.set(ctx, Shown { frame, live: false, mirrored }, image);
+    /// Shows a picture that stays, with this part of it marked, as soon as it is ready for the
+    /// screen; until then the one that is shown stays.
+    pub(super) fn show_still(&mut self, frame: Frame, region: Option<Region>) {
+        self.freeze();
+        self.view.stage.reading = None;
+        self.with_files(|files| files.show(frame, region));
+    }
+
+    /// Has the thumbnail of the newest card made, unless another card has it.
+    pub(super) fn want_thumbnail(&mut self, frame: &Frame) {
+        let cards = &mut self.view.talk.cards;
+        let same = |card: &&Card| card.thumbnail.is_some() && card.is_about(frame.sha256());
+        let known = cards.iter().find(same).and_then(|card| card.thumbnail.clone());
+        match (known, cards.last_mut()) {
+            (Some(known), Some(card)) => card.thumbnail = Some(known),
+            // A card without one is only less pretty.
+            _ => drop(self.files.as_ref().map(|files| files.thumbnail(frame.clone()))),
+        }
+    }
+
+    /// Says that the thread of the files is gone; a first panic puts right what it left by itself.
+    fn take_files_trouble(&mut self, trouble: Trouble) {
+        match trouble {
+            Trouble::Restarted(reason) => {
+                tracing::error!("the thread of the files was started again: {reason}");
+            }
+            Trouble::Dead(reason) => {
+                tracing::error!("the thread of the files is gone: {reason}");
+                self.view.stage.reading = None;
+                self.fail(files::DEAD);
+            }
+        }
     }
 
     fn take_history(&mut self, ctx: &egui::Context, news: News) {
@@ -171,7 +214,7 @@ impl App {
                 let wanted = self.again.take_if(|(_, wanted)| *wanted == pictures);
                 let Some((question, _)) = wanted else { return };
                 match looks {
-                    Ok(looks) => self.put_again(ctx, question, looks),
+                    Ok(looks) => self.put_again(question, looks),
                     Err(reason) => self.picture_is_gone(&reason),
                 }
             }

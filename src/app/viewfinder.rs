@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use capture::{CameraChoice, CameraFeed, CameraState};
+use image::RgbImage;
 use scene::{DEFAULT_THRESHOLD, Scene, SceneWatch};
 use ui::camera::CameraView;
 use values::frame::Frame;
@@ -16,6 +17,8 @@ use values::picture::thumbnail;
 
 /// Longest side of a picture on the screen, in pixels: what every graphics card takes.
 const LONGEST_SIDE: u32 = 2048;
+/// Longest side of the thumbnails on cards and in the sidebar, in pixels.
+pub const CARD: u32 = 160;
 /// Without a word from the camera, its state is looked at this often.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -165,10 +168,15 @@ fn run(shared: &Arc<Shared>, feed: &dyn CameraFeed, due: &Receiver<()>, wake: &i
 
 /// The pixels of a frame for the screen, made smaller where a graphics card could not hold them.
 pub fn for_screen(frame: &Frame) -> egui::ColorImage {
-    let pixels = if frame.width().max(frame.height()) <= LONGEST_SIDE {
-        Cow::Borrowed(&*frame.pixels)
+    small(&frame.pixels, LONGEST_SIDE)
+}
+
+/// Pixels for the screen, made smaller where they are longer than this.
+pub fn small(pixels: &RgbImage, longest: u32) -> egui::ColorImage {
+    let pixels = if pixels.width().max(pixels.height()) <= longest {
+        Cow::Borrowed(pixels)
     } else {
-        Cow::Owned(thumbnail(&frame.pixels, LONGEST_SIDE))
+        Cow::Owned(thumbnail(pixels, longest))
     };
     let size = [pixels.width() as usize, pixels.height() as usize];
     egui::ColorImage::from_rgb(size, pixels.as_raw())
@@ -183,7 +191,7 @@ mod tests {
 
     #[test]
     fn large_pictures_are_made_smaller_for_the_screen() {
-        let frame = |w, h| Frame::new(image::RgbImage::new(w, h), Source::Stdin);
+        let frame = |w, h| Frame::new(RgbImage::new(w, h), Source::Stdin);
         assert_eq!(for_screen(&frame(5000, 10)).size, [2048, 4]);
         assert_eq!(for_screen(&frame(9000, 1)).size, [2048, 1]);
         assert_eq!(for_screen(&frame(640, 480)).size, [640, 480]);

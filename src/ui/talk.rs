@@ -329,22 +329,6 @@ pub fn took(first_word: f64, rate: Option<f64>) -> String {
     format!("{}{rate}", seconds(first_word))
 }
 
-/// The picture's pixels for a thumbnail: every so many of them.
-pub fn small(pixels: &image::RgbImage, side: u32) -> egui::ColorImage {
-    let (width, height) = pixels.dimensions();
-    let scale = (f64::from(side) / f64::from(width.max(height).max(1))).min(1.0);
-    let part = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
-    let (w, h) = (part(width), part(height));
-    let mut bytes = Vec::with_capacity((w * h * 3) as usize);
-    for y in 0..h {
-        for x in 0..w {
-            let pixel = pixels.get_pixel(x * width / w, y * height / h);
-            bytes.extend_from_slice(&pixel.0);
-        }
-    }
-    egui::ColorImage::from_rgb([w as usize, h as usize], &bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use conversation::Options;
@@ -412,12 +396,5 @@ mod tests {
             (kept.text(), kept.ends.as_slice(), kept.spans.len()),
             ("A cat", &[1, 5][..], 2)
         );
-    }
-
-    #[test]
-    fn thumbnails_keep_the_aspect() {
-        let small = small(&image::RgbImage::new(400, 100), 80);
-        assert_eq!(small.size, [80, 20]);
-        assert_eq!(super::small(&image::RgbImage::new(1, 3000), 80).size, [1, 80]);
     }
 }

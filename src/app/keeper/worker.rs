@@ -6,14 +6,10 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use chrono::{Local, TimeZone};
 use conversation::Picture;
 use session::{KEPT_IN_TRASH, SessionError, SessionId, Store, Summary, Writer};
-use ui::talk::small;
 use values::picture::Look;
 
-use super::super::viewfinder::for_screen;
+use super::super::viewfinder::{CARD, for_screen, small};
 use super::{Asked, Job, Listed, News, Opened};
-
-/// Side of the thumbnails in the sidebar and on cards, in pixels.
-const TILE: u32 = 160;
 
 /// What the thread knows.
 pub(super) struct Worker<'a, T: Fn(News)> {
@@ -257,7 +253,7 @@ impl<'a, T: Fn(News)> Worker<'a, T> {
             }
             match store.picture(id, record) {
                 Ok(frame) => {
-                    pictures.insert(record.file.clone(), small(&frame.pixels, TILE));
+                    pictures.insert(record.file.clone(), small(&frame.pixels, CARD));
                     if last.is_some_and(|last| last.file == record.file) {
                         let image = for_screen(&frame);
                         shown = Some((frame, image));
@@ -305,7 +301,7 @@ impl<'a, T: Fn(News)> Worker<'a, T> {
         for (id, file) in thumbnails {
             if let Ok(frame) = capture::load(&file) {
                 self.told.insert(id.clone());
-                (self.tell)(News::Thumbnail(id, small(&frame.pixels, TILE)));
+                (self.tell)(News::Thumbnail(id, small(&frame.pixels, CARD)));
             }
         }
     }

@@ -82,10 +82,10 @@ fn asking_again_reads_the_picture_that_was_kept_or_says_that_it_is_gone() {
     driver.engine.inside().ready_answer = Some(vec!["Yes."]);
     assert_eq!(driver.view().stage.shown.as_ref().unwrap().frame.source.name(), "lemon.jpg");
     driver.window.query_all_by_label("Ask again").next().unwrap().click();
-    driver.until("it is asked and answered", |view| {
-        view.talk.cards.len() == 3 && !view.talk.is_answering()
+    driver.until("it is asked, answered and shown", |view| {
+        let shown = view.stage.shown.as_ref().unwrap().frame.source.name();
+        view.talk.cards.len() == 3 && !view.talk.is_answering() && shown == "cat.jpg"
     });
-    assert_eq!(driver.view().stage.shown.as_ref().unwrap().frame.source.name(), "cat.jpg");
     let asked = driver.engine.inside().asked[0].turns.clone();
     assert_eq!(asked[0].pictures[0].frame.source.name(), "cat.jpg");
 
@@ -121,13 +121,19 @@ fn of_two_questions_asked_again_the_last_is_put_about_its_own_picture() {
         driver.window.query_all_by_label("Ask again").nth(card).unwrap().click();
         driver.window.step();
     }
-    driver.until("it is asked and answered", |view| {
-        view.talk.cards.len() == 4 && !view.talk.is_answering()
+    // The first may have been put before the second was asked for.
+    let engine = driver.engine.clone();
+    let asked = move || -> Vec<String> {
+        let inside = engine.inside();
+        let last = inside.asked.iter().filter_map(|question| question.turns.last());
+        last.map(|turn| turn.pictures[0].frame.source.name()).collect()
+    };
+    driver.until("the last is asked and answered", |view| {
+        asked().last().is_some_and(|name| name == "lemon.jpg") && !view.talk.is_answering()
     });
     driver.steps();
-    let asked = driver.engine.inside().asked.clone();
-    let shown = &asked.last().unwrap().turns.last().unwrap().pictures;
-    assert_eq!((asked.len(), shown[0].frame.source.name()), (1, "lemon.jpg".to_owned()));
+    let asked = asked();
+    assert!(asked == ["lemon.jpg"] || asked == ["cat.jpg", "lemon.jpg"], "{asked:?}");
 }
 
 #[test]

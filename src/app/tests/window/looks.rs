@@ -49,7 +49,8 @@ fn the_window_looks_as_it_should() {
     narrow.until("it is drawn", |view| view.talk.cards[0].text().ends_with("bench."));
     narrow.engine.end(Finish::End);
     narrow.until("it is complete", |view| {
-        !view.talk.is_answering() && view.history.rows.iter().any(|row| row.thumbnail.is_some())
+        let listed = view.history.rows.iter().any(|row| row.thumbnail.is_some());
+        !view.talk.is_answering() && listed && view.talk.cards[0].thumbnail.is_some()
     });
     // Its date is today's, and what it took is this machine's.
     for name in ["Conversation: What is that?", "First word after", "15 tok/s"] {
