@@ -179,8 +179,10 @@ impl App {
     }
 
     pub(super) fn keep(&mut self, job: Job) {
-        if let Some(keeper) = &mut self.keeper {
-            keeper.send(job);
+        if let Some(keeper) = &mut self.keeper
+            && let Err(reason) = keeper.send(job)
+        {
+            self.fail(reason);
         }
     }
 

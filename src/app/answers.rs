@@ -125,7 +125,7 @@ impl App {
                 let Some(card) = self.view.talk.cards.get_mut(index) else { return };
                 let is_first = card.exchange.answer.tokens.is_empty();
                 card.push(token.clone());
-                self.keep(Job::Token(token));
+                self.keep(Job::Tokens(vec![token]));
                 if is_first {
                     self.encoder_is_free();
                 }

@@ -42,6 +42,14 @@ impl Album {
         self.0.iter().find(|frame| **frame.sha256() == *sha256).cloned()
     }
 
+    /// Those of these pictures that it has.
+    pub fn looks(&self, pictures: &[Picture]) -> Vec<Look> {
+        let look = |picture: &Picture| {
+            Some(Look { frame: self.find(&picture.sha256)?, region: picture.region })
+        };
+        pictures.iter().filter_map(look).collect()
+    }
+
     /// Lets go of all.
     pub fn clear(&mut self) {
         self.0.clear();
@@ -93,12 +101,12 @@ impl App {
         };
         match (pictures.iter().map(look).collect::<Option<Vec<_>>>(), &self.view.history.open) {
             (Some(looks), _) => self.put_again(question, looks),
-            (None, Some(id)) => {
+            (None, Some(id)) if self.keeper.is_some() => {
                 let job = Job::Look(id.clone(), pictures.clone());
                 self.again = Some((question, pictures));
                 self.keep(job);
             }
-            (None, None) => self.picture_is_gone("it was not kept"),
+            (None, _) => self.picture_is_gone("it was not kept"),
         }
     }
 

@@ -1,19 +1,30 @@
 //! The conversations on disk, kept by a thread of their own: the window never waits for a disk.
 
-mod worker;
+mod scribe;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
 
 use conversation::{Answer, Exchange, ModelInfo, Picture, Token};
+use scribe::Scribe;
 use session::{ExportFormat, Session, SessionId};
+use ui::history::Row;
 use values::frame::Frame;
+use values::job::{self, Lane, Refused, Trouble, Worker};
 use values::picture::Look;
-use worker::Worker;
 
-/// What may wait for the disk before tokens are held back in the window.
+/// What may wait for the disk.
 const QUEUE: usize = 256;
+/// The part of it that only answers may take: the questions were taken before.
+const ROOM_FOR_ANSWERS: usize = 8;
+
+/// The search.
+const LIST: Lane = Lane::new(1);
+/// What goes into the conversation that is shown, in order.
+const TALK: Lane = Lane::new(2);
+
+const BEHIND: &str = "The disk does not keep up, and this is not kept: wait a moment.";
 
 /// What the thread is to do.
 pub enum Job {
@@ -23,14 +34,21 @@ pub enum Job {
     Ask(Box<Asked>),
     /// The model that answers it is ready only now.
     Model(ModelInfo),
-    /// A token of its answer came.
-    Token(Token),
+    /// Tokens of its answer came.
+    Tokens(Vec<Token>),
     /// Its answer ended.
     Finish(Box<Answer>),
     /// The next question begins a new conversation.
     New,
-    /// Show this conversation and go on with it.
+    /// Read this conversation, to be gone on with once it is shown.
     Open(SessionId),
+    /// It is shown.
+    Enter(SessionId),
+    /// It is not to be shown after all.
+    Leave,
+    /// Go on with this conversation, or a new one, with what the window has of it: the thread has
+    /// lost it.
+    TakeOver(Option<SessionId>, Vec<Asked>),
     /// Read these pictures of a conversation.
     Look(SessionId, Vec<Picture>),
     /// Give one another title.
@@ -47,32 +65,22 @@ pub enum Job {
     Import(PathBuf),
     /// Keep conversations in this folder from now on.
     Move(PathBuf),
+    #[cfg(test)]
+    Panic,
 }
 
 /// A question as it was put, with its pixels.
 pub struct Asked {
-    /// The question, without an answer.
+    /// The question, without an answer unless it is to be taken over.
     pub exchange: Exchange,
     /// Its pictures, in order.
     pub looks: Vec<Look>,
 }
 
-/// A row of the sidebar.
-pub struct Listed {
-    /// The conversation's name on disk.
-    pub id: SessionId,
-    /// What it is called.
-    pub title: String,
-    /// When it was last changed, in words.
-    pub when: String,
-    /// How many questions it has.
-    pub questions: usize,
-}
-
 /// What came of it.
 pub enum News {
-    /// The conversations that were searched for.
-    Listed(Vec<Listed>),
+    /// The conversations that were searched for, as yet without their thumbnails.
+    Listed(Vec<Row>),
     /// A thumbnail that was not there yet.
     Thumbnail(SessionId, egui::ColorImage),
     /// The conversation that the questions go to.
@@ -109,14 +117,11 @@ pub struct Opened {
     pub shown: Option<(Frame, egui::ColorImage)>,
 }
 
-/// The thread. Dropping it lets the thread write what waits, and waits for that.
+/// The thread.
 pub struct Keeper {
-    jobs: Option<SyncSender<Job>>,
-    /// Taken away before the thread is waited for, which may itself wait to be heard.
-    news: Option<Receiver<News>>,
-    /// What did not fit into the queue, in order.
-    held: VecDeque<Job>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    worker: Worker<Job, News>,
+    /// There was no room for the last question: its answer is not kept either.
+    refused: bool,
 }
 
 impl Keeper {
@@ -126,64 +131,94 @@ impl Keeper {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(folder: PathBuf, wake: impl Fn() + Send + 'static) -> std::io::Result<Self> {
-        let (jobs, inbox) = sync_channel(QUEUE);
-        let (outbox, news) = sync_channel(QUEUE);
-        let thread =
-            std::thread::Builder::new().name("lorgnette-history".into()).spawn(move || {
-                let tell = |news| {
-                    // Nobody listens while the window closes, and nothing may be lost for it.
-                    let _ = outbox.send(news);
-                    wake();
-                };
-                Worker::new(&folder, &tell).run(&inbox);
-            })?;
-        Ok(Self { jobs: Some(jobs), news: Some(news), held: VecDeque::new(), thread: Some(thread) })
+        let folder = Arc::new(Mutex::new(folder));
+        let make = move |desk: &Desk<'_>| Scribe::new(Arc::clone(&folder), desk);
+        let worker = Worker::start("lorgnette-history", QUEUE, make, wake)?;
+        Ok(Self { worker, refused: false })
     }
 
-    /// Has `job` done, after those before it.
-    pub fn send(&mut self, job: Job) {
-        self.held.push_back(job);
-        self.pass_on();
+    /// Has `job` done, after those before it. A thread that is dead says so by itself.
+    ///
+    /// # Errors
+    /// In words, where too much waits for the disk.
+    pub fn send(&mut self, job: Job) -> Result<(), &'static str> {
+        let answers = matches!(job, Job::Model(_) | Job::Tokens(_) | Job::Finish(_));
+        if answers && self.refused {
+            return Ok(());
+        }
+        let asks = matches!(job, Job::Ask(_));
+        let sent = match job {
+            Job::List(_) => self.worker.replace(LIST, job),
+            _ if !answers && self.worker.waiting() + ROOM_FOR_ANSWERS >= QUEUE => {
+                Err(Refused::Full(job))
+            }
+            _ => self.worker.join(lane(&job), job, joined),
+        };
+        if asks {
+            self.refused = sent.is_err();
+        }
+        match sent {
+            Err(Refused::Full(_)) => Err(BEHIND),
+            Ok(()) | Err(Refused::Gone(_)) => Ok(()),
+        }
     }
 
     /// The next piece of news.
-    pub fn news(&mut self) -> Option<News> {
-        self.pass_on();
-        self.news.as_ref()?.try_recv().ok()
+    pub fn news(&self) -> Option<News> {
+        self.worker.news()
     }
 
-    /// Whether something waits that the queue had no room for.
-    pub fn is_behind(&self) -> bool {
-        !self.held.is_empty()
+    /// What befell the thread. Where it was started again, it waits for [`Keeper::go_on`].
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.worker.coming_trouble()
     }
 
-    fn pass_on(&mut self) {
-        let Some(jobs) = &self.jobs else { return };
-        while let Some(job) = self.held.pop_front() {
-            match jobs.try_send(job) {
-                Ok(()) => {}
-                Err(TrySendError::Full(job)) => {
-                    self.held.push_front(job);
-                    return;
-                }
-                Err(TrySendError::Disconnected(_)) => return,
-            }
-        }
+    /// Forgets what was to go into the conversation, before [`Job::TakeOver`] brings what the window
+    /// has.
+    pub fn forget(&self) {
+        self.worker.forget(TALK);
+    }
+
+    /// Lets the thread go on after trouble.
+    pub fn go_on(&self) {
+        // It was heard already.
+        let _ = self.worker.trouble();
+    }
+
+    /// Waits until everything is written.
+    pub fn close(self) {
+        self.worker.close();
     }
 }
 
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        self.news = None;
-        if let Some(jobs) = self.jobs.take() {
-            for job in self.held.drain(..) {
-                if jobs.send(job).is_err() {
-                    break;
-                }
-            }
-        }
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+type Desk<'a> = job::Desk<'a, Job, News>;
+
+fn lane(job: &Job) -> Lane {
+    match job {
+        Job::Ask(_)
+        | Job::Model(_)
+        | Job::Tokens(_)
+        | Job::Finish(_)
+        | Job::New
+        | Job::Open(_)
+        | Job::Enter(_)
+        | Job::Leave
+        | Job::TakeOver(..)
+        | Job::Look(..) => TALK,
+        _ => Lane::LASTING,
     }
 }
+
+/// Tokens join those that wait.
+fn joined(waiting: &mut Job, job: Job) -> Option<Job> {
+    match (waiting, job) {
+        (Job::Tokens(waiting), Job::Tokens(tokens)) => {
+            waiting.extend(tokens);
+            None
+        }
+        (_, job) => Some(job),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -20,8 +20,14 @@ mod meter;
 mod network;
 mod news;
 mod state;
+#[cfg(test)]
+mod unit_tests;
 mod viewfinder;
 mod window;
+
+// The fakes of the tests of the window name the crate as those do.
+#[cfg(test)]
+extern crate self as lorgnette_app;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -358,8 +364,11 @@ impl eframe::App for App {
         self.save_settings(&egui::Context::default(), true);
         self.voice.stop();
         self.finish_cut_off();
+        self.take_history_news(&egui::Context::default());
         // Waits until everything is written.
-        self.keeper = None;
+        if let Some(keeper) = self.keeper.take() {
+            keeper.close();
+        }
         state::report(self.cost());
     }
 }

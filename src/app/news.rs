@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use capture::CameraState;
-use conversation::Exchange;
+use conversation::{Exchange, Finish};
 use ui::gallery::Tile;
-use ui::history::Row;
 use ui::stage::Shown;
 use ui::talk::{Card, Talk};
 use ui::toast::Kind;
@@ -16,7 +15,7 @@ use values::region::Region;
 
 use super::App;
 use super::files::{self, FileNews, Files};
-use super::keeper::{Job, News, Opened};
+use super::keeper::{Asked, Job, Keeper, News, Opened};
 use super::viewfinder::Sight;
 
 /// Events taken in one frame. An engine that says more than this between two frames is far ahead
@@ -38,12 +37,7 @@ impl App {
         if let Some(trouble) = self.files.as_mut().and_then(Files::trouble) {
             self.take_files_trouble(trouble);
         }
-        while let Some(news) = self.keeper.as_mut().and_then(super::keeper::Keeper::news) {
-            self.take_history(ctx, news);
-        }
-        if self.keeper.as_ref().is_some_and(super::keeper::Keeper::is_behind) {
-            ctx.request_repaint_after(std::time::Duration::from_millis(50));
-        }
+        self.take_history_news(ctx);
         while let Some((number, chosen)) = self.desktop.chosen() {
             self.take_choice(number, chosen);
         }
@@ -178,15 +172,40 @@ impl App {
         }
     }
 
+    /// Takes the news of the history. Where a panic lost what its thread knew, that is given it
+    /// again; where it is gone, the user is told.
+    pub(super) fn take_history_news(&mut self, ctx: &egui::Context) {
+        // Looked for first: what was told before it counts.
+        let trouble = self.keeper.as_ref().and_then(Keeper::trouble);
+        while let Some(news) = self.keeper.as_ref().and_then(Keeper::news) {
+            self.take_history(ctx, news);
+        }
+        match trouble {
+            Some(Trouble::Restarted(reason)) => {
+                tracing::error!("the thread of the history was started again: {reason}");
+                self.keep_again();
+            }
+            Some(Trouble::Dead(reason)) => {
+                tracing::error!("the thread of the history is gone: {reason}");
+                self.keeper = None;
+                let text = format!(
+                    "Conversations are no longer kept: {reason}. Start Lorgnette again; what is \
+                     said stays in this window until then."
+                );
+                self.view.history.trouble = Some(text.clone());
+                self.fail(text);
+            }
+            None => {}
+        }
+    }
+
     fn take_history(&mut self, ctx: &egui::Context, news: News) {
         match news {
-            News::Listed(listed) => {
-                let row = |listed: super::keeper::Listed| {
-                    let thumbnail = self.thumbnails.get(&listed.id).cloned();
-                    let super::keeper::Listed { id, title, when, questions } = listed;
-                    Row { id, title, when, questions, thumbnail }
-                };
-                self.view.history.rows = listed.into_iter().map(row).collect();
+            News::Listed(mut rows) => {
+                for row in &mut rows {
+                    row.thumbnail = self.thumbnails.get(&row.id).cloned();
+                }
+                self.view.history.rows = rows;
                 self.view.history.trouble = None;
             }
             News::Thumbnail(id, image) => {
@@ -258,6 +277,7 @@ impl App {
         }
         self.opening = None;
         self.give_up();
+        self.keep(Job::Enter(session.id.clone()));
         self.leave_live_mode();
         if let Some(files) = &mut self.files {
             files.forget();
@@ -291,11 +311,43 @@ impl App {
         }
     }
 
-    /// Gives up opening a conversation, so that what is kept goes to the one that is shown.
+    /// Gives up opening a conversation.
     pub(super) fn leave_opening(&mut self) {
         if self.opening.take().is_some() {
-            let shown = self.view.history.open.clone();
-            self.keep(shown.map_or(Job::New, Job::Open));
+            self.keep(Job::Leave);
+        }
+    }
+
+    /// Has everything kept that the thread of the history may not have written, and done what it
+    /// may not have done.
+    fn keep_again(&mut self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.forget();
+        }
+        let cards = self.view.talk.cards.iter().map(|card| &card.exchange);
+        // A question that the engine refused was never kept.
+        let came = |exchange: &&Exchange| {
+            exchange.answer.finish != Finish::Failed || !exchange.answer.tokens.is_empty()
+        };
+        let asked = |exchange: &Exchange| Asked {
+            exchange: exchange.clone(),
+            looks: self.album.looks(&exchange.pictures),
+        };
+        let exchanges: Vec<Asked> = cards.filter(came).map(asked).collect();
+        let open = self.view.history.open.clone();
+        // What is shown of another window's conversation is kept there.
+        if !exchanges.is_empty() && !self.borrowed {
+            self.keep(Job::TakeOver(open.clone(), exchanges));
+        }
+        self.keep(Job::List(self.view.history.search.clone()));
+        if let Some(id) = self.opening.clone() {
+            self.keep(Job::Open(id));
+        }
+        if let (Some((_, pictures)), Some(id)) = (&self.again, open) {
+            self.keep(Job::Look(id, pictures.clone()));
+        }
+        if let Some(keeper) = &self.keeper {
+            keeper.go_on();
         }
     }
 

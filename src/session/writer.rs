@@ -170,6 +170,45 @@ impl Writer {
         self.save()
     }
 
+    /// Takes in an exchange as someone else has it in memory, tokens and all: in place of the same
+    /// question where the conversation has it, else after the others, with a number of its own. An
+    /// answer that is coming goes on from there.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being written. In memory it is taken in all the same.
+    pub fn take_over(&mut self, exchange: Exchange) -> Result<(), SessionError> {
+        let same = |kept: &&mut Exchange| {
+            kept.asked == exchange.asked && kept.question == exchange.question
+        };
+        match self.session.exchanges.iter_mut().find(same) {
+            Some(kept) if kept.answer == exchange.answer => return Ok(()),
+            Some(kept) => {
+                (kept.model, kept.answer) = (exchange.model, exchange.answer);
+            }
+            None => {
+                let id = self.session.exchanges.last().map_or(1, |last| last.id.saturating_add(1));
+                self.session.updated = self.session.updated.max(exchange.asked);
+                self.session.exchanges.push(Exchange { id, ..exchange });
+            }
+        }
+        self.session.retitle();
+        self.behind = true;
+        if let Some(exchange) = self.pending() {
+            let mut exchange = exchange.clone();
+            let tokens = std::mem::take(&mut exchange.answer).tokens;
+            self.journal.ask(&exchange);
+            for (index, token) in tokens.iter().enumerate() {
+                self.journal.token(exchange.id, index, token);
+            }
+            if self.lock.is_some() {
+                // What `session.json` has of it is taken away only then.
+                self.journal.flush(true)?;
+            }
+        }
+        self.save()?;
+        if self.pending().is_some() { self.journal.flush(true) } else { Ok(()) }
+    }
+
     /// Gives the conversation a title; an empty one goes back to the title by default. It is written
     /// at once where the conversation has been written before.
     ///

@@ -285,6 +285,12 @@ impl<J: Send + 'static, N: Send + 'static> Worker<J, N> {
         Some(news)
     }
 
+    /// As [`Worker::trouble`], without letting what waits be done: it can be put right before.
+    #[must_use]
+    pub fn coming_trouble(&self) -> Option<Trouble> {
+        self.shared.lock().trouble.clone()
+    }
+
     /// What befell the thread, each once. What was waiting is done after this.
     #[must_use]
     pub fn trouble(&self) -> Option<Trouble> {

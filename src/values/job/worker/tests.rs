@@ -230,7 +230,7 @@ fn after_a_panic_it_goes_on_with_work_made_anew() {
     assert!(bench.worker.send(OTHER, Job::Say(2)).is_ok());
     bench.go_on.send(()).unwrap();
     let end = Instant::now() + Duration::from_mins(1);
-    while bench.worker.shared.lock().trouble.is_none() {
+    while bench.worker.coming_trouble().is_none() {
         assert!(Instant::now() < end, "no trouble came");
         std::thread::sleep(Duration::from_millis(2));
     }

@@ -1,44 +1,106 @@
 //! The thread's side of the conversations on disk.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{Local, TimeZone};
 use conversation::Picture;
 use session::{KEPT_IN_TRASH, SessionError, SessionId, Store, Summary, Writer};
+use ui::history::Row;
+use values::job::{Rest, Work};
 use values::picture::Look;
 
 use super::super::viewfinder::{CARD, for_screen, small};
-use super::{Asked, Job, Listed, News, Opened};
+use super::{Asked, Desk, Job, News, Opened};
 
 /// What the thread knows.
-pub(super) struct Worker<'a, T: Fn(News)> {
+pub(super) struct Scribe {
+    /// Where the conversations lie: outlives a panic.
+    folder: Arc<Mutex<PathBuf>>,
     store: Option<Store>,
+    /// The conversation that is shown.
     writer: Option<Writer>,
+    /// The one that was read to be shown next; without a writer where another window has it.
+    next: Option<(SessionId, Option<Writer>)>,
     search: String,
+    /// The list is out of date.
+    stale: bool,
+    /// Thumbnails that are to be read.
+    thumbnails: VecDeque<(SessionId, PathBuf)>,
+    /// Those that were told.
     told: HashSet<SessionId>,
     /// The last failure that was told: the same one again and again is one.
     failed: Option<String>,
-    tell: &'a T,
 }
 
-impl<'a, T: Fn(News)> Worker<'a, T> {
-    pub fn new(folder: &std::path::Path, tell: &'a T) -> Self {
-        let mut worker = Self {
-            store: None,
-            writer: None,
-            search: String::new(),
-            told: HashSet::new(),
-            failed: None,
-            tell,
-        };
-        worker.open_store(folder);
-        worker
+impl Work for Scribe {
+    type Job = Job;
+    type News = News;
+
+    fn work(&mut self, job: Job, desk: &Desk<'_>) {
+        let changes = !matches!(
+            job,
+            Job::Tokens(_)
+                | Job::Model(_)
+                | Job::New
+                | Job::Open(_)
+                | Job::Enter(_)
+                | Job::Leave
+                | Job::Look(..)
+                | Job::Export(..)
+        );
+        match self.carry_out(job, desk) {
+            Err(error) => {
+                let text = error.to_string();
+                if self.failed.as_ref() != Some(&text) {
+                    desk.tell(News::Failed(text.clone()));
+                    self.failed = Some(text);
+                }
+            }
+            Ok(()) if changes => self.failed = None,
+            Ok(()) => {}
+        }
+        self.stale |= changes;
     }
 
-    fn open_store(&mut self, folder: &std::path::Path) {
-        self.writer = None;
-        match Store::open(folder) {
+    /// What is to be written comes before what is to be shown.
+    fn idle(&mut self, desk: &Desk<'_>) -> Rest {
+        if std::mem::take(&mut self.stale) {
+            self.list(desk);
+            return Rest::Again;
+        }
+        let Some((id, file)) = self.thumbnails.pop_front() else { return Rest::Job };
+        if let Ok(frame) = capture::load(&file) {
+            self.told.insert(id.clone());
+            desk.tell(News::Thumbnail(id, small(&frame.pixels, CARD)));
+        }
+        Rest::Again
+    }
+}
+
+impl Scribe {
+    pub fn new(folder: Arc<Mutex<PathBuf>>, desk: &Desk<'_>) -> Self {
+        let mut scribe = Self {
+            folder,
+            store: None,
+            writer: None,
+            next: None,
+            search: String::new(),
+            stale: true,
+            thumbnails: VecDeque::new(),
+            told: HashSet::new(),
+            failed: None,
+        };
+        scribe.open_store(desk);
+        scribe
+    }
+
+    fn open_store(&mut self, desk: &Desk<'_>) {
+        (self.writer, self.next) = (None, None);
+        // Nothing panics while it holds the lock.
+        let folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match Store::open(&folder) {
             Ok(store) => {
                 if let Err(error) = store.purge(KEPT_IN_TRASH) {
                     tracing::warn!("the trash could not be emptied: {error}");
@@ -47,55 +109,23 @@ impl<'a, T: Fn(News)> Worker<'a, T> {
             }
             Err(error) => {
                 self.store = None;
-                (self.tell)(News::Unkept(error.to_string()));
+                desk.tell(News::Unkept(error.to_string()));
             }
         }
     }
 
-    pub fn run(mut self, inbox: &Receiver<Job>) {
-        let mut stale = true;
-        loop {
-            let job = match inbox.try_recv() {
-                Ok(job) => job,
-                Err(TryRecvError::Disconnected) => return,
-                // What is to be written comes before what is to be shown.
-                Err(TryRecvError::Empty) if std::mem::take(&mut stale) => {
-                    self.list();
-                    continue;
-                }
-                Err(TryRecvError::Empty) => match inbox.recv() {
-                    Ok(job) => job,
-                    Err(_) => return,
-                },
-            };
-            let changes = !matches!(
-                job,
-                Job::Token(_)
-                    | Job::Model(_)
-                    | Job::New
-                    | Job::Open(_)
-                    | Job::Look(..)
-                    | Job::Export(..)
-            );
-            match self.work(job) {
-                Err(error) => {
-                    let text = error.to_string();
-                    if self.failed.as_ref() != Some(&text) {
-                        (self.tell)(News::Failed(text.clone()));
-                        self.failed = Some(text);
-                    }
-                }
-                Ok(()) if changes => self.failed = None,
-                Ok(()) => {}
-            }
-            stale |= changes;
-        }
+    fn move_to(&mut self, folder: PathBuf, desk: &Desk<'_>) {
+        self.close(desk);
+        self.told.clear();
+        self.thumbnails.clear();
+        *self.folder.lock().unwrap_or_else(PoisonError::into_inner) = folder;
+        self.open_store(desk);
     }
 
-    fn work(&mut self, job: Job) -> Result<(), SessionError> {
+    fn carry_out(&mut self, job: Job, desk: &Desk<'_>) -> Result<(), SessionError> {
         let Some(store) = self.store.clone() else {
             if let Job::Move(folder) = job {
-                self.open_store(&folder);
+                self.move_to(folder, desk);
             }
             return Ok(());
         };
@@ -110,7 +140,7 @@ impl<'a, T: Fn(News)> Worker<'a, T> {
                 let named = looks.iter().map(|look| writer.picture(&look.frame, look.region));
                 exchange.pictures = named.collect();
                 let result = writer.ask(exchange);
-                (self.tell)(News::Current(writer.id().clone(), writer.session().title.clone()));
+                desk.tell(News::Current(writer.id().clone(), writer.session().title.clone()));
                 result.map(|_| ())
             }
             Job::Model(model) => match &mut self.writer {
@@ -120,23 +150,43 @@ impl<'a, T: Fn(News)> Worker<'a, T> {
                 }
                 None => Ok(()),
             },
-            Job::Token(token) => match &mut self.writer {
-                Some(writer) => writer.token(&token),
+            Job::Tokens(tokens) => match &mut self.writer {
+                // Each of them is taken in, whatever came of the one before.
+                Some(writer) => {
+                    let mut result = Ok(());
+                    for token in &tokens {
+                        result = result.and(writer.token(token));
+                    }
+                    result
+                }
                 None => Ok(()),
             },
             Job::Finish(answer) => match &mut self.writer {
                 Some(writer) => {
                     let result = writer.finish(*answer);
-                    (self.tell)(News::Current(writer.id().clone(), writer.session().title.clone()));
+                    desk.tell(News::Current(writer.id().clone(), writer.session().title.clone()));
                     result
                 }
                 None => Ok(()),
             },
             Job::New => {
-                self.close();
+                self.next = None;
+                self.close(desk);
                 Ok(())
             }
-            Job::Open(id) => self.open(&store, &id),
+            Job::Open(id) => self.open(&store, &id, desk),
+            Job::Enter(id) => {
+                if let Some((_, writer)) = self.next.take_if(|(next, _)| *next == id) {
+                    self.close(desk);
+                    self.writer = writer;
+                }
+                Ok(())
+            }
+            Job::Leave => {
+                self.next = None;
+                Ok(())
+            }
+            Job::TakeOver(id, exchanges) => self.take_over(&store, id, exchanges, desk),
             Job::Look(id, pictures) => {
                 // The window does not know the files of what was asked since it was opened.
                 let own = self.writer.as_ref().filter(|writer| *writer.id() == id);
@@ -150,94 +200,104 @@ impl<'a, T: Fn(News)> Worker<'a, T> {
                 };
                 let looks = pictures.iter().map(read).collect::<Result<_, SessionError>>();
                 let looks = looks.map_err(|error| error.to_string());
-                (self.tell)(News::Looked(pictures, looks));
+                desk.tell(News::Looked(pictures, looks));
                 Ok(())
             }
-            Job::Rename(id, title) => match &mut self.writer {
-                Some(writer) if *writer.id() == id => {
+            Job::Rename(id, title) => match self.writer_of(&id) {
+                Some(writer) => {
                     let result = writer.rename(&title);
-                    (self.tell)(News::Current(id, writer.session().title.clone()));
+                    let title = writer.session().title.clone();
+                    if self.writer.as_ref().is_some_and(|writer| *writer.id() == id) {
+                        desk.tell(News::Current(id, title));
+                    }
                     result
                 }
-                _ => store.rename(&id, &title),
+                None => store.rename(&id, &title),
             },
             Job::Delete(id) => {
                 let title = store.read(&id).map_or(String::new(), |session| session.title);
                 if self.writer.as_ref().is_some_and(|writer| *writer.id() == id) {
-                    self.close();
+                    self.close(desk);
                 }
                 store.delete(&id)?;
-                (self.tell)(News::Deleted(id, title));
+                desk.tell(News::Deleted(id, title));
                 Ok(())
             }
             Job::Undelete(id) => store.undo_delete(&id),
             Job::DeleteAll => {
-                self.close();
+                self.next = None;
+                self.close(desk);
                 let deleted = store.delete_all()?;
                 if deleted.kept.is_empty() {
-                    (self.tell)(News::Done("All conversations are deleted.".to_owned()));
+                    desk.tell(News::Done("All conversations are deleted.".to_owned()));
                 }
                 for (_, error) in deleted.kept {
-                    (self.tell)(News::Failed(format!("One conversation stays: {error}")));
+                    desk.tell(News::Failed(format!("One conversation stays: {error}")));
                 }
                 Ok(())
             }
             Job::Export(id, path, format, overwrite) => {
                 match store.export(&id, &path, format, overwrite) {
                     Err(SessionError::Exists { .. }) if !overwrite => {
-                        (self.tell)(News::Exists(id, path, format));
+                        desk.tell(News::Exists(id, path, format));
                         Ok(())
                     }
                     Err(error) => Err(error),
                     Ok(()) => {
                         let name = values::frame::Source::File(path).name();
-                        (self.tell)(News::Done(format!("Exported as {name}")));
+                        desk.tell(News::Done(format!("Exported as {name}")));
                         Ok(())
                     }
                 }
             }
             Job::Import(path) => {
                 let id = store.import(&path)?;
-                (self.tell)(News::Imported(id.clone()));
-                self.open(&store, &id)
+                desk.tell(News::Imported(id.clone()));
+                self.open(&store, &id, desk)
             }
             Job::Move(folder) => {
-                self.close();
-                self.told.clear();
-                self.open_store(&folder);
+                self.move_to(folder, desk);
                 Ok(())
             }
+            #[cfg(test)]
+            Job::Panic => panic!("as a test wants it"),
         }
+    }
+
+    /// The one that writes this conversation, if that is here.
+    fn writer_of(&mut self, id: &SessionId) -> Option<&mut Writer> {
+        let next = self.next.as_mut().and_then(|(_, writer)| writer.as_mut());
+        self.writer.iter_mut().chain(next).find(|writer| writer.id() == id)
     }
 
     /// Lets go of the conversation that is written, after a last try to write what is missing.
-    fn close(&mut self) {
+    fn close(&mut self, desk: &Desk<'_>) {
         if let Some(mut writer) = self.writer.take()
             && let Err(error) = writer.retry()
         {
-            (self.tell)(News::Failed(error.to_string()));
+            desk.tell(News::Failed(error.to_string()));
         }
     }
 
-    fn open(&mut self, store: &Store, id: &SessionId) -> Result<(), SessionError> {
-        if self.writer.as_ref().is_none_or(|writer| writer.id() != id) {
-            self.close();
-        }
+    /// Reads a conversation. What is shown stays the one that is written until the window shows it.
+    fn open(&mut self, store: &Store, id: &SessionId, desk: &Desk<'_>) -> Result<(), SessionError> {
+        self.next = None;
         let mut borrowed = false;
         let session = match &self.writer {
-            Some(writer) => writer.session().clone(),
-            None => match store.resume(id) {
+            Some(writer) if writer.id() == id => writer.session().clone(),
+            _ => match store.resume(id) {
                 Ok((session, writer)) => {
-                    self.writer = Some(writer);
+                    self.next = Some((id.clone(), Some(writer)));
                     session
                 }
                 Err(SessionError::InUse) => {
-                    (self.tell)(News::Note(
+                    desk.tell(News::Note(
                         "This conversation is open in another window. Your next question begins a \
                          new one here."
                             .to_owned(),
                     ));
                     borrowed = true;
+                    self.next = Some((id.clone(), None));
                     store.read(id)?
                 }
                 Err(error) => return Err(error),
@@ -259,51 +319,79 @@ impl<'a, T: Fn(News)> Worker<'a, T> {
                         shown = Some((frame, image));
                     }
                 }
-                Err(error) => (self.tell)(News::Failed(error.to_string())),
+                Err(error) => {
+                    desk.tell(News::Failed(error.to_string()));
+                }
             }
         }
-        (self.tell)(News::Opened(Box::new(Opened { session, borrowed, pictures, shown })));
+        desk.tell(News::Opened(Box::new(Opened { session, borrowed, pictures, shown })));
         Ok(())
     }
 
-    fn list(&mut self) {
+    /// Goes on with a conversation after a panic, with what the window has of it.
+    fn take_over(
+        &mut self,
+        store: &Store,
+        id: Option<SessionId>,
+        exchanges: Vec<Asked>,
+        desk: &Desk<'_>,
+    ) -> Result<(), SessionError> {
+        let resumed = id.map(|id| store.resume(&id)).transpose();
+        let resumed = resumed.inspect_err(|error| tracing::warn!("a new one is begun: {error}"));
+        let writer = match resumed.ok().flatten() {
+            Some((_, writer)) => writer,
+            None => store.create(),
+        };
+        let writer = self.writer.insert(writer);
+        let mut result = Ok(());
+        for Asked { mut exchange, looks } in exchanges {
+            for picture in &mut exchange.pictures {
+                let of = |look: &&Look| **look.frame.sha256() == picture.sha256;
+                if let Some(look) = looks.iter().find(of) {
+                    *picture = writer.picture(&look.frame, picture.region);
+                }
+            }
+            // Without its pixels it cannot be kept.
+            exchange.pictures.retain(|picture| !picture.file.is_empty());
+            result = result.and(writer.take_over(exchange));
+        }
+        desk.tell(News::Current(writer.id().clone(), writer.session().title.clone()));
+        result
+    }
+
+    fn list(&mut self, desk: &Desk<'_>) {
         let Some(store) = &self.store else { return };
         let listing = match store.search(&self.search) {
             Ok(listing) => listing,
             Err(error) => {
-                (self.tell)(News::Unkept(error.to_string()));
+                desk.tell(News::Unkept(error.to_string()));
                 return;
             }
         };
         for notice in &listing.notices {
             let text = notice.to_string();
             if self.failed.as_ref() != Some(&text) {
-                (self.tell)(News::Failed(text.clone()));
+                desk.tell(News::Failed(text.clone()));
                 self.failed = Some(text);
             }
         }
-        let mut thumbnails = Vec::new();
+        self.thumbnails.clear();
         let row = |summary: Summary| {
             if let Some(file) = summary.thumbnail
                 && !self.told.contains(&summary.id)
             {
-                thumbnails.push((summary.id.clone(), file));
+                self.thumbnails.push_back((summary.id.clone(), file));
             }
-            Listed {
+            Row {
                 id: summary.id,
                 title: summary.title,
                 when: when(summary.updated, &Local::now()),
                 questions: summary.exchanges,
+                thumbnail: None,
             }
         };
         let rows = listing.sessions.into_iter().map(row).collect();
-        (self.tell)(News::Listed(rows));
-        for (id, file) in thumbnails {
-            if let Ok(frame) = capture::load(&file) {
-                self.told.insert(id.clone());
-                (self.tell)(News::Thumbnail(id, small(&frame.pixels, CARD)));
-            }
-        }
+        desk.tell(News::Listed(rows));
     }
 }
 
