@@ -290,7 +290,7 @@ impl App {
         });
         if choice != self.watched {
             self.watched.clone_from(&choice);
-            if let Some(viewfinder) = &self.viewfinder {
+            if let Some(viewfinder) = &mut self.viewfinder {
                 viewfinder.watch(choice);
             }
             if !self.view.settings.camera.on {
@@ -300,7 +300,7 @@ impl App {
                 }
             }
         }
-        if let Some(viewfinder) = &self.viewfinder {
+        if let Some(viewfinder) = &mut self.viewfinder {
             viewfinder.set_threshold(self.view.settings.live.threshold);
         }
         let mirror = self.view.settings.camera.mirror;

@@ -16,7 +16,7 @@ use values::region::Region;
 use super::App;
 use super::files::{self, FileNews, Files};
 use super::keeper::{Asked, Job, Keeper, News, Opened};
-use super::viewfinder::Sight;
+use super::viewfinder::{CameraNews, Sight};
 
 /// Events taken in one frame. An engine that says more than this between two frames is far ahead
 /// of what anybody reads.
@@ -58,19 +58,36 @@ impl App {
     }
 
     fn take_camera(&mut self, ctx: &egui::Context) {
-        let Some(viewfinder) = &self.viewfinder else { return };
-        if let Some(view) = viewfinder.view() {
-            if let CameraState::Live { .. } = view.state
-                && !matches!(self.view.camera.state, CameraState::Live { .. })
-            {
-                tracing::info!("the camera delivers");
-            }
-            self.view.camera = view;
-        }
         // A picture that was opened or frozen stays until the user goes back to live.
         let free = self.view.stage.shown.is_none() || self.view.stage.is_live();
+        let Some(viewfinder) = &mut self.viewfinder else { return };
         viewfinder.set_wanted(free);
-        let Some(Sight { frame, image, changed }) = viewfinder.sight() else { return };
+        let trouble = viewfinder.trouble();
+        let mut newest = None;
+        while let Some(news) = viewfinder.news() {
+            match news {
+                CameraNews::Sight(sight) => newest = Some(*sight),
+                CameraNews::View(view) => {
+                    let live = |state: &CameraState| matches!(state, CameraState::Live { .. });
+                    if live(&view.state) && !live(&self.view.camera.state) {
+                        tracing::info!("the camera delivers");
+                    }
+                    self.view.camera = view;
+                }
+            }
+        }
+        match trouble {
+            Some(Trouble::Restarted(reason)) => {
+                tracing::error!("the thread of the camera was started again: {reason}");
+            }
+            Some(Trouble::Dead(reason)) => {
+                tracing::error!("the thread of the camera is gone: {reason}");
+                self.view.camera.state = CameraState::Failed(reason);
+                self.fail("The camera cannot be used any more: start Lorgnette again.");
+            }
+            None => {}
+        }
+        let Some(Sight { frame, image, changed }) = newest else { return };
         if !free || !self.view.settings.camera.on {
             return;
         }

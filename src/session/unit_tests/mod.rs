@@ -103,6 +103,40 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
+fn an_exchange_is_taken_over_as_someone_else_has_it() {
+    let (_data, store) = store();
+    let mut writer = store.create();
+    let cat = frame("cat.jpg", 1);
+    talk(&mut writer, &cat, "What is that?", "A cat.");
+    begin(&mut writer, &cat, "What colour?", "Black and");
+    let id = writer.id().clone();
+    // Nobody ends the answer, but someone else has more of it.
+    let held = writer.session().exchanges.clone();
+    drop(writer);
+    let (_, mut writer) = store.resume(&id).unwrap();
+    let mut coming = held[1].clone();
+    coming.answer.push(token(" white"));
+    for exchange in [&held[0], &coming] {
+        writer.take_over(exchange.clone()).unwrap();
+    }
+    // On the disk already, before it goes on.
+    let read = store.read(&id).unwrap();
+    assert_eq!((&read.exchanges[0], read.exchanges.len()), (&held[0], 2));
+    assert_eq!(read.exchanges[1].answer.tokens, coming.answer.tokens);
+    writer.token(&token(" fur")).unwrap();
+    writer.finish(answer("Black and white fur")).unwrap();
+    // And one that the conversation has not.
+    let picture = writer.picture(&cat, None);
+    let new = Exchange::new("How old?", vec![picture], options(), Some(model()));
+    writer.take_over(Exchange { answer: answer("Two."), ..new }).unwrap();
+    drop(writer);
+    let texts: Vec<_> =
+        store.read(&id).unwrap().exchanges.into_iter().map(|e| (e.id, e.answer.text)).collect();
+    let texts: Vec<_> = texts.iter().map(|(id, text)| (*id, text.as_str())).collect();
+    assert_eq!(texts, [(1, "A cat."), (2, "Black and white fur"), (3, "Two.")]);
+}
+
+#[test]
 fn a_conversation_comes_back_as_it_was() {
     let (_data, store) = store();
     let mut writer = store.create();

@@ -91,13 +91,29 @@ impl<J: Send + 'static, N: Send + 'static> Desk<'_, J, N> {
     /// Tells it, once there is room. `false` where it will not be heard: the job is out of date,
     /// or nobody listens any more.
     pub fn tell(&self, news: N) -> bool {
-        self.tell_in_place(news, false)
+        self.tell_instead(news, |_| false)
     }
 
-    /// As [`Desk::tell`], in place of news of the same lane that nobody has taken: for heavy news
-    /// of which only the newest counts.
-    pub fn tell_newest(&self, news: N) -> bool {
-        self.tell_in_place(news, true)
+    /// As [`Desk::tell`], in place of what is `old` and nobody has taken: for heavy news of which
+    /// only the newest counts.
+    pub fn tell_instead(&self, news: N, old: impl Fn(&N) -> bool) -> bool {
+        let mut state = self.shared.lock();
+        let lane = state.under_way.map_or(Lane::LASTING, |(lane, _)| lane);
+        let old = state.take_news(|(_, news)| old(news));
+        while state.is_wanted() && state.news.len() >= self.shared.most {
+            state = self.shared.wait(state);
+        }
+        let wanted = state.is_wanted();
+        if wanted {
+            state.news.push_back((lane, news));
+        }
+        drop(state);
+        // What may be heavy is dropped after the lock is let go, here and below.
+        drop(old);
+        if wanted {
+            (self.wake)();
+        }
+        wanted
     }
 
     /// Whether what is being done is still wanted: a long job ends where it is not.
@@ -113,26 +129,6 @@ impl<J: Send + 'static, N: Send + 'static> Desk<'_, J, N> {
             shared.lock().rung = true;
             shared.turn.notify_one();
         }
-    }
-
-    fn tell_in_place(&self, news: N, newest: bool) -> bool {
-        let mut state = self.shared.lock();
-        let lane = state.under_way.map_or(Lane::LASTING, |(lane, _)| lane);
-        let old = if newest { state.take_news(lane) } else { VecDeque::new() };
-        while state.is_wanted() && state.news.len() >= self.shared.most {
-            state = self.shared.wait(state);
-        }
-        let wanted = state.is_wanted();
-        if wanted {
-            state.news.push_back((lane, news));
-        }
-        drop(state);
-        // What may be heavy is dropped after the lock is let go, here and below.
-        drop(old);
-        if wanted {
-            (self.wake)();
-        }
-        wanted
     }
 }
 
@@ -268,7 +264,7 @@ impl<J: Send + 'static, N: Send + 'static> Worker<J, N> {
         let mut state = self.shared.lock();
         let (jobs, rest) = state.jobs.drain(..).partition(|(of, _)| *of == lane);
         state.jobs = rest;
-        let news = state.take_news(lane);
+        let news = state.take_news(|(of, _)| *of == lane);
         if let Some((_, wanted)) = state.under_way.as_mut().filter(|(of, _)| *of == lane) {
             *wanted = false;
         }
@@ -337,7 +333,7 @@ fn work<W: Work>(desk: &Desk<'_, W::Job, W::News>, mut work: W) {
 
 impl<J, N> Shared<J, N> {
     fn lock(&self) -> MutexGuard<'_, State<J, N>> {
-        // Nothing panics while it holds the lock, but what is given to `Worker::join` may.
+        // Nothing panics while it holds the lock, but what `join` and `tell_instead` are given may.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -420,8 +416,8 @@ impl<J, N> State<J, N> {
         self.course == Course::Open && self.under_way.is_none_or(|(_, wanted)| wanted)
     }
 
-    fn take_news(&mut self, lane: Lane) -> VecDeque<(Lane, N)> {
-        let (taken, rest) = self.news.drain(..).partition(|(of, _)| *of == lane);
+    fn take_news(&mut self, which: impl Fn(&(Lane, N)) -> bool) -> VecDeque<(Lane, N)> {
+        let (taken, rest) = self.news.drain(..).partition(which);
         self.news = rest;
         taken
     }

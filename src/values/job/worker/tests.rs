@@ -9,8 +9,8 @@ const OTHER: Lane = Lane::new(1);
 enum Job {
     /// Tell this.
     Say(u32),
-    /// Tell this in place of what was not taken.
-    SayNewest(u32),
+    /// Tell this in place of what is not taken, from 100 on.
+    SayInstead(u32),
     /// Wait for a word.
     Wait,
     /// Tell from this on until it is not wanted.
@@ -42,7 +42,9 @@ impl Work for Teller {
     fn work(&mut self, job: Job, desk: &Desk<'_, Job, u32>) {
         match job {
             Job::Say(number) => self.note(number, desk.tell(number)),
-            Job::SayNewest(number) => self.note(number, desk.tell_newest(number)),
+            Job::SayInstead(number) => {
+                self.note(number, desk.tell_instead(number, |old| *old >= 100));
+            }
             Job::Wait => {
                 self.begun.send(()).unwrap();
                 self.go_on.lock().unwrap().recv().unwrap();
@@ -212,12 +214,12 @@ fn telling_waits_for_room_and_ends_when_nobody_listens() {
 #[test]
 fn the_newest_takes_the_place_of_what_was_not_taken() {
     let bench = bench(4, &[]);
-    assert!(bench.worker.send(OTHER, Job::SayNewest(1)).is_ok());
+    bench.send(Job::SayInstead(101));
     bench.send(Job::Say(2));
-    assert!(bench.worker.send(OTHER, Job::SayNewest(3)).is_ok());
+    bench.send(Job::SayInstead(103));
     bench.hold(Lane::LASTING);
     bench.go_on.send(()).unwrap();
-    assert_eq!((bench.hear(), bench.hear()), (2, 3));
+    assert_eq!((bench.hear(), bench.hear()), (2, 103));
     assert_eq!(bench.worker.news(), None);
 }
 
