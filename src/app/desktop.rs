@@ -122,7 +122,8 @@ impl Desktop for System {
             let chosen_paths = match no_dialog() {
                 Some(reason) => Err(reason),
                 None => match tokio::runtime::Builder::new_current_thread().build() {
-                    Ok(runtime) => Ok(runtime.block_on(future)),
+                    // What asks the desktop may panic over what it answers.
+                    Ok(runtime) => values::panics::guard(|| runtime.block_on(future)),
                     Err(error) => Err(error.to_string()),
                 },
             };

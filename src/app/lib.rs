@@ -34,7 +34,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use encoder::Encoders;
-use engine::{Answering, LoadRequest, RequestId};
+use engine::{Answering, EngineError, LoadRequest, RequestId};
 use explain::{Explainer, Reader};
 use session::SessionId;
 use speech::{SpeechError, Voice};
@@ -255,6 +255,16 @@ impl App {
         let again = ui::Action::Reload;
         self.view.toasts.with_way_out(toast::Kind::Error, text, "Try again", again);
         self.view.engine = status::EngineState::Failed(reason);
+    }
+
+    /// Says, once, that nothing will be answered any more.
+    fn engine_gone(&mut self) {
+        let reason = EngineError::Unreachable.to_string();
+        if !matches!(&self.view.engine, status::EngineState::Failed(known) if *known == reason) {
+            self.loading = None;
+            self.view.engine = status::EngineState::Failed(reason.clone());
+            self.fail(reason);
+        }
     }
 
     /// Tells an error once, in words, with the way to the log.

@@ -29,6 +29,9 @@ impl App {
             let Some(event) = self.engine.try_event() else { break };
             self.take_event(event);
         }
+        if self.engine.is_gone() {
+            self.engine_gone();
+        }
         self.take_camera(ctx);
         self.take_maps();
         while let Some(news) = self.files.as_mut().and_then(Files::news) {

@@ -1,4 +1,4 @@
-//! The window when one of its threads dies. Its other tests are in `tests/window`.
+//! The window when one of the threads behind it dies. Its other tests are in `tests/window`.
 
 #[path = "tests/window/fake.rs"]
 #[allow(dead_code, reason = "the tests of the window use all of it")]
@@ -152,4 +152,16 @@ fn files_that_die_twice_are_told_of() {
     }
     driver.until("it is told", |app| app.view.toasts.has(files::DEAD));
     assert!(driver.app.view.stage.reading.is_none());
+}
+
+#[test]
+fn an_engine_that_is_gone_is_told_of_once() {
+    let mut driver = Driver::start();
+    driver.engine.inside().gone = true;
+    let text = "the engine does not take commands: start Lorgnette again";
+    driver.until("it is told", |app| app.view.toasts.has(text));
+    driver.app.view.toasts = ui::toast::Toasts::default();
+    driver.app.take_news(&driver.ctx);
+    assert_eq!(driver.app.view.toasts.newest_error(), None);
+    assert!(driver.app.view.engine.model().is_none());
 }

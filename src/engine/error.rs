@@ -36,7 +36,7 @@ pub enum EngineError {
     /// mistral.rs gave an error for this question.
     #[error("the model could not answer ({0}): ask again or choose another picture")]
     Answer(String),
-    /// mistral.rs panicked; the model is loaded again for the next question.
+    /// mistral.rs panicked, or the worker did; the model is loaded again for the next question.
     #[error("the engine failed and was restarted ({0}): ask again")]
     Crashed(String),
     /// A reading that came too late.

@@ -10,7 +10,7 @@
 //!
 //! Both channels are bounded. Each event carries the id of its request, so that a stale one can be
 //! told from the rest. A panic in mistral.rs becomes [`EngineError::Crashed`] and the
-//! model is loaded again for the next question.
+//! model is loaded again for the next question; a panic of the worker itself does the same, once.
 
 mod command;
 mod error;
@@ -119,6 +119,11 @@ impl Engine {
         self.events.try_recv().ok()
     }
 
+    /// Whether the worker is gone, so that every command will be refused.
+    pub fn is_gone(&self) -> bool {
+        self.commands.is_closed()
+    }
+
     /// The next event, waiting for it; `None` when `timeout` passed first.
     ///
     /// # Errors
@@ -173,6 +178,8 @@ pub trait Answering {
     fn stop(&self) -> Result<(), EngineError>;
     /// See [`Engine::try_event`].
     fn try_event(&self) -> Option<EngineEvent>;
+    /// See [`Engine::is_gone`].
+    fn is_gone(&self) -> bool;
 }
 
 impl Answering for Engine {
@@ -198,6 +205,10 @@ impl Answering for Engine {
 
     fn try_event(&self) -> Option<EngineEvent> {
         self.try_event()
+    }
+
+    fn is_gone(&self) -> bool {
+        self.is_gone()
     }
 }
 

@@ -1,7 +1,11 @@
 //! The engine with the shipped model: parity with `PyTorch`, stopping, replacing, crashing.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use conversation::{Finish, Options, Role, Turn};
 use engine::{EngineError, EngineEvent, Question};
+use engine_worker::BACKEND;
 use serde::Deserialize;
 use values::config::Precision;
 use values::frame::{Frame, Source};
@@ -188,6 +192,32 @@ fn a_question_waits_for_its_model_and_needs_one() {
 
     listener.engine.unload().unwrap();
     assert!(matches!(listener.ask(question()), Err(EngineError::NoModel)));
+}
+
+#[test]
+fn a_panic_of_the_worker_loads_the_model_again_and_a_second_one_ends_it() {
+    // What is called after each event panics once when it is armed: the first token's.
+    let armed = Arc::new(AtomicBool::new(false));
+    let own = Arc::clone(&armed);
+    let wake = move || assert!(!own.swap(false, Ordering::Relaxed), "as a test wants it");
+    let listener = Listener { engine: (BACKEND.start)(Box::new(wake)).unwrap() };
+    listener.load_default(Precision::Q8_0).unwrap();
+    assert_eq!(listener.what_is("cat.jpg"), "A cat.");
+
+    armed.store(true, Ordering::Relaxed);
+    let error = listener.ask(long_question()).unwrap_err();
+    let lost = matches!(&error, EngineError::Crashed(why) if why.starts_with("as a test wants it"));
+    assert!(lost, "{error}");
+    // It has its model again, of which nothing is told.
+    assert_eq!(listener.what_is("lemon.jpg"), "A Lemon.");
+
+    armed.store(true, Ordering::Relaxed);
+    let error = listener.ask(long_question()).unwrap_err();
+    assert!(matches!(error, EngineError::Unreachable), "{error}");
+    while !listener.engine.is_gone() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(matches!(listener.engine.ask(long_question()), Err(EngineError::Unreachable)));
 }
 
 #[test]

@@ -30,6 +30,7 @@ use load::Loaded;
 use mistralrs::core::Response;
 use sampler::SampledToken;
 use score::Scoring;
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use values::panics;
 use values::text::first_line;
@@ -55,15 +56,39 @@ fn start(wake: Notify) -> Result<Engine, EngineError> {
         .map_err(|_| EngineError::Unreachable)?;
     std::thread::Builder::new()
         .name("lorgnette-engine".into())
-        .spawn(move || runtime.block_on(Worker::new(outbox, wake).run(inbox)))
+        .spawn(move || live(&runtime, &mut Worker::new(outbox, wake), inbox))
         .map_err(|_| EngineError::Unreachable)?;
     Ok(engine)
+}
+
+/// Works to the end. A panic of the worker itself, and not of what it guards, is lived through once.
+fn live(runtime: &Runtime, worker: &mut Worker, mut commands: mpsc::Receiver<EngineCommand>) {
+    let Err(reason) = panics::guard(|| runtime.block_on(worker.run(&mut commands))) else { return };
+    let again = panics::guard(|| {
+        runtime.block_on(async {
+            worker.recover(reason).await;
+            worker.run(&mut commands).await;
+        });
+    });
+    if again.is_ok() {
+        return;
+    }
+    // From here on every command is refused, which whoever listens is woken to see.
+    drop(commands);
+    let told = panics::guard(|| runtime.block_on(worker.fail_all(&EngineError::Unreachable)));
+    if told.is_ok() {
+        (worker.wake)();
+    }
 }
 
 /// The worker's state.
 struct Worker {
     events: SyncSender<EngineEvent>,
     wake: Notify,
+    /// Requests whose last event is still to come.
+    open: Vec<RequestId>,
+    /// The model that was asked for last.
+    wanted: Option<(RequestId, LoadRequest)>,
     model: Option<Loaded>,
     loading: Option<Loading>,
     /// What was asked for while a model was being loaded that is no longer wanted.
@@ -120,6 +145,8 @@ impl Worker {
         Self {
             events,
             wake,
+            open: Vec::new(),
+            wanted: None,
             model: None,
             loading: None,
             after_loading: None,
@@ -133,7 +160,7 @@ impl Worker {
     }
 
     /// Works until told to shut down or until nobody is left to tell.
-    async fn run(mut self, mut commands: mpsc::Receiver<EngineCommand>) {
+    async fn run(&mut self, commands: &mut mpsc::Receiver<EngineCommand>) {
         loop {
             let wake = tokio::select! {
                 biased;
@@ -165,7 +192,57 @@ impl Worker {
         }
     }
 
+    /// After a panic of this worker: the answers and readings under way are lost, and the model is
+    /// loaded again, unseen.
+    async fn recover(&mut self, reason: String) {
+        (self.running, self.waiting) = (None, None);
+        self.to_score.clear();
+        if let Some(scoring) = &mut self.scoring {
+            // It is told of below.
+            scoring.told = true;
+        }
+        // A load that was asked for goes on, or begins anew, with the events that it would have had.
+        let loading = self.loading.as_ref().map(|loading| loading.request);
+        let after = self.after_loading.as_ref().map(|after| match after {
+            AfterLoading::Load(request, _) | AfterLoading::Unload(request) => *request,
+        });
+        let wanted = self.wanted.as_ref().map(|(request, _)| *request);
+        let loads = [loading, after, wanted];
+        let (coming, lost) = self.open.drain(..).partition(|open| loads.contains(&Some(*open)));
+        self.open = lost;
+        self.fail_all(&EngineError::Crashed(reason)).await;
+        self.open = coming;
+        if self.loading.is_none()
+            && let Some((request, load)) = self.wanted.clone()
+        {
+            self.broken = None;
+            self.unload_model().await;
+            self.start_load(request, load, !self.open.contains(&request));
+        }
+    }
+
+    /// Fails every request whose last event is still to come.
+    async fn fail_all(&mut self, error: &EngineError) {
+        for request in self.open.clone() {
+            self.send(EngineEvent::Failed(request, error.clone())).await;
+        }
+    }
+
     async fn handle(&mut self, command: EngineCommand) {
+        match &command {
+            EngineCommand::Load(request, load) => {
+                self.wanted = Some((*request, (**load).clone()));
+                self.open.push(*request);
+            }
+            EngineCommand::Unload(request) => {
+                self.wanted = None;
+                self.open.push(*request);
+            }
+            EngineCommand::Ask(request, _) | EngineCommand::Score(request, _) => {
+                self.open.push(*request);
+            }
+            EngineCommand::ForgetScores | EngineCommand::Stop | EngineCommand::Shutdown => {}
+        }
         match command {
             EngineCommand::Load(request, load) => {
                 self.stop().await;
@@ -268,6 +345,7 @@ impl Worker {
                     // The next question tries again, and is told if that fails too.
                     self.broken = Some(load);
                 } else {
+                    self.wanted = None;
                     self.send(EngineEvent::Failed(request, error.clone())).await;
                 }
                 let scores = std::mem::take(&mut self.to_score).into_iter();
@@ -399,7 +477,11 @@ impl Worker {
         self.send(EngineEvent::Done(request, Box::new(answer))).await;
     }
 
-    async fn send(&self, mut event: EngineEvent) {
+    async fn send(&mut self, mut event: EngineEvent) {
+        if !matches!(event, EngineEvent::Loading(..) | EngineEvent::Token(..)) {
+            let request = event.request();
+            self.open.retain(|open| *open != request);
+        }
         loop {
             match self.events.try_send(event) {
                 Ok(()) => return (self.wake)(),
@@ -443,4 +525,32 @@ async fn end_of_answer(ending: &mut Option<Ending>) -> Wake {
         *failed |= !matches!(response, Response::Chunk(_) | Response::Done(_));
     }
     Wake::Ended { failed: *failed }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use conversation::Options;
+
+    use super::*;
+
+    #[test]
+    fn a_worker_that_panics_once_goes_on_and_a_second_time_is_gone() {
+        let armed = Arc::new(AtomicBool::new(false));
+        let own = Arc::clone(&armed);
+        let wake = move || assert!(!own.swap(false, Ordering::Relaxed), "as a test wants it");
+        let engine = start(Box::new(wake)).unwrap();
+        let ask = || engine.ask(Question { turns: Vec::new(), options: Options::default() });
+        let hear = || engine.wait_event(Duration::from_mins(1));
+        for _ in 0..2 {
+            armed.store(true, Ordering::Relaxed);
+            let asked = ask().unwrap();
+            let event = hear().unwrap().unwrap();
+            assert!(matches!(event, EngineEvent::Failed(id, EngineError::NoModel) if id == asked));
+        }
+        assert!(matches!(hear(), Err(EngineError::Unreachable)));
+        assert!(engine.is_gone());
+        assert!(matches!(ask(), Err(EngineError::Unreachable)));
+    }
 }

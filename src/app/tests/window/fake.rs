@@ -45,6 +45,8 @@ pub struct EngineInside {
     pub ready_answer: Option<Vec<&'static str>>,
     /// Loads are left without an end.
     pub slow: bool,
+    /// The worker is gone.
+    pub gone: bool,
     next: u64,
     current: Option<RequestId>,
     said: Vec<Token>,
@@ -238,6 +240,10 @@ impl Answering for FakeEngine {
 
     fn try_event(&self) -> Option<EngineEvent> {
         self.inside().events.pop_front()
+    }
+
+    fn is_gone(&self) -> bool {
+        self.inside().gone
     }
 }
 
