@@ -52,6 +52,9 @@
 //! # Invariants
 //!
 //! - Nothing opens a network socket.
+//! - What works behind the window is a [`values::job::Worker`]: its panic is lived through once, and
+//!   told of the second time. The cameras' threads stand out, built to outlive a driver that hangs,
+//!   and so do the dialogs' and the voice's, one for each.
 //! - No unbounded channel. Small events go through bounded channels, frames through one-deep slots.
 //! - The engine knows nothing of egui. What `ui` draws it neither reads, decodes nor waits for.
 //! - mistral.rs is named in `engine/worker` and nowhere else; candle there, in `encoder/towers` and

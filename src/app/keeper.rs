@@ -117,7 +117,7 @@ pub struct Opened {
     pub shown: Option<(Frame, egui::ColorImage)>,
 }
 
-/// The thread.
+/// The thread. Dropping it lets the thread write what waits, and waits for that.
 pub struct Keeper {
     worker: Worker<Job, News>,
     /// There was no room for the last question: its answer is not kept either.
@@ -184,9 +184,10 @@ impl Keeper {
         // It was heard already.
         let _ = self.worker.trouble();
     }
+}
 
-    /// Waits until everything is written.
-    pub fn close(self) {
+impl Drop for Keeper {
+    fn drop(&mut self) {
         self.worker.close();
     }
 }

@@ -376,9 +376,7 @@ impl eframe::App for App {
         self.finish_cut_off();
         self.take_history_news(&egui::Context::default());
         // Waits until everything is written.
-        if let Some(keeper) = self.keeper.take() {
-            keeper.close();
-        }
+        self.keeper = None;
         state::report(self.cost());
     }
 }

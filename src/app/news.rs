@@ -37,8 +37,16 @@ impl App {
         while let Some(news) = self.files.as_mut().and_then(Files::news) {
             self.take_file(ctx, news);
         }
-        if let Some(trouble) = self.files.as_mut().and_then(Files::trouble) {
-            self.take_files_trouble(trouble);
+        match self.files.as_mut().and_then(Files::trouble) {
+            // What was to be shown is asked for again already.
+            Some(Trouble::Restarted(_)) => {
+                tracing::error!("the thread of the files was started again");
+            }
+            Some(Trouble::Dead(_)) => {
+                self.view.stage.reading = None;
+                self.fail(files::DEAD);
+            }
+            None => {}
         }
         self.take_history_news(ctx);
         while let Some((number, chosen)) = self.desktop.chosen() {
@@ -80,11 +88,10 @@ impl App {
             }
         }
         match trouble {
-            Some(Trouble::Restarted(reason)) => {
-                tracing::error!("the thread of the camera was started again: {reason}");
+            Some(Trouble::Restarted(_)) => {
+                tracing::error!("the thread of the camera was started again");
             }
             Some(Trouble::Dead(reason)) => {
-                tracing::error!("the thread of the camera is gone: {reason}");
                 self.view.camera.state = CameraState::Failed(reason);
                 self.fail("The camera cannot be used any more: start Lorgnette again.");
             }
@@ -178,20 +185,6 @@ impl App {
         }
     }
 
-    /// Says that the thread of the files is gone; a first panic puts right what it left by itself.
-    fn take_files_trouble(&mut self, trouble: Trouble) {
-        match trouble {
-            Trouble::Restarted(reason) => {
-                tracing::error!("the thread of the files was started again: {reason}");
-            }
-            Trouble::Dead(reason) => {
-                tracing::error!("the thread of the files is gone: {reason}");
-                self.view.stage.reading = None;
-                self.fail(files::DEAD);
-            }
-        }
-    }
-
     /// Takes the news of the history. Where a panic lost what its thread knew, that is given it
     /// again; where it is gone, the user is told.
     pub(super) fn take_history_news(&mut self, ctx: &egui::Context) {
@@ -201,12 +194,11 @@ impl App {
             self.take_history(ctx, news);
         }
         match trouble {
-            Some(Trouble::Restarted(reason)) => {
-                tracing::error!("the thread of the history was started again: {reason}");
+            Some(Trouble::Restarted(_)) => {
+                tracing::error!("the thread of the history was started again");
                 self.keep_again();
             }
             Some(Trouble::Dead(reason)) => {
-                tracing::error!("the thread of the history is gone: {reason}");
                 self.keeper = None;
                 let text = format!(
                     "Conversations are no longer kept: {reason}. Start Lorgnette again; what is \

@@ -79,7 +79,7 @@ fn after_a_panic_the_answer_is_kept_with_all_its_tokens_once() {
     let text = "t0 t1 t2 t3 t4".to_owned();
     let answer = Answer { text, tokens: tokens.clone(), finish: Finish::End, ..Answer::default() };
     keeper.send(Job::Finish(Box::new(answer))).unwrap();
-    keeper.close();
+    drop(keeper);
     let Exchange { answer, .. } = kept(folder.path());
     assert_eq!((answer.tokens, answer.finish), (tokens, Finish::End));
 }
@@ -89,7 +89,7 @@ fn an_answer_that_was_taken_over_is_in_the_journal_token_by_token() {
     let folder = tempfile::tempdir().unwrap();
     let keeper = restarted(folder.path());
     keeper.go_on();
-    keeper.close();
+    drop(keeper);
     let Exchange { answer, .. } = kept(folder.path());
     assert_eq!(answer.tokens, (0..4).map(token).collect::<Vec<_>>());
     assert_eq!((&*answer.text, answer.finish), ("t0 t1 t2 t3", Finish::Interrupted));
@@ -108,7 +108,7 @@ fn a_question_whose_writing_panicked_is_kept() {
     exchange.answer.push(token(0));
     keeper.send(Job::TakeOver(None, vec![Asked { exchange, looks }])).unwrap();
     keeper.go_on();
-    keeper.close();
+    drop(keeper);
     assert_eq!(kept(folder.path()).answer.tokens, [token(0)]);
 }
 

@@ -72,7 +72,8 @@ pub enum Refused<J> {
     Gone(J),
 }
 
-/// What befell the thread, with the panic's words.
+/// What befell the thread, with the panic's words. They may quote what the user said: for the user's
+/// eyes, and not for the log, which has the panic already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
     /// The work panicked and was made anew. The job is lost, and whatever the work had in memory.
@@ -301,8 +302,8 @@ impl<J: Send + 'static, N: Send + 'static> Worker<J, N> {
         self.shared.lock().jobs.len()
     }
 
-    /// Waits until everything that waits is done.
-    pub fn close(mut self) {
+    /// Waits until everything that waits is done. Nothing more is taken, and nothing heard.
+    pub fn close(&mut self) {
         self.shared.end(Course::Closing);
         if let Some(thread) = self.thread.take() {
             // It ends without a panic of its own.

@@ -249,7 +249,7 @@ fn after_a_panic_it_goes_on_with_work_made_anew() {
 
 #[test]
 fn a_second_panic_ends_it_and_is_told_once() {
-    let bench = bench(8, &[]);
+    let mut bench = bench(8, &[]);
     bench.send(Job::Panic);
     assert!(matches!(bench.trouble(), Trouble::Restarted(_)));
     bench.hold(Lane::LASTING);
@@ -297,7 +297,7 @@ fn closing_does_everything_that_waits() {
     }
     let done = Arc::new(AtomicUsize::new(0));
     let own = Arc::clone(&done);
-    let worker = Worker::start("test", 50, move |_| Slow(Arc::clone(&own)), || {}).unwrap();
+    let mut worker = Worker::start("test", 50, move |_| Slow(Arc::clone(&own)), || {}).unwrap();
     let mut sent = 0;
     while worker.send(Lane::LASTING, ()).is_ok() {
         sent += 1;
@@ -315,7 +315,7 @@ fn closing_goes_on_after_a_panic_that_nobody_heard_of() {
     bench.send(Job::Wait);
     bench.go_on.send(()).unwrap();
     bench.go_on.send(()).unwrap();
-    let Bench { worker, begun, .. } = bench;
+    let Bench { mut worker, begun, .. } = bench;
     worker.close();
     assert!(begun.try_recv().is_ok());
 }
