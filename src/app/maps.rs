@@ -17,7 +17,9 @@ use super::act::Waiting;
 use super::asking::turns;
 use super::desktop::Wish;
 
-const NO_READER: &str = "the thread that computes the maps is not there: start Lorgnette again";
+/// Said once a thread is gone, and of every map that it would have made.
+const NO_ENCODERS: &str = "The encoders' maps cannot be drawn any more: start Lorgnette again.";
+const NO_READER: &str = "Answers cannot be tied to the picture any more: start Lorgnette again.";
 
 /// Shortest time between two looks of the dual encoder at a live picture.
 const LABELS_INTERVAL: std::time::Duration = std::time::Duration::from_millis(700);
@@ -103,8 +105,9 @@ impl App {
             let maps = &mut self.view.maps;
             maps.dual = if dual.is_some() { Wanted::Coming } else { Wanted::None };
             (maps.phrase, maps.labels) = (Wanted::None, Vec::new());
-            if let Some(explainer) = &self.explainer {
-                explainer.dual(dual.clone());
+            match &self.explainer {
+                Some(explainer) => explainer.dual(dual.clone()),
+                None => maps.dual = Wanted::Failed(NO_ENCODERS.to_owned()),
             }
         }
         match self.view.maps.kind {
@@ -130,12 +133,14 @@ impl App {
             return;
         }
         let ready = self.view.engine.model().is_some();
-        let (Some(explainer), Some(picture)) = (&self.explainer, self.asked_about()) else {
-            return;
-        };
-        if ready && self.view.maps.encoder == Wanted::None {
-            explainer.attention(picture);
-            self.view.maps.encoder = Wanted::Coming;
+        let Some(picture) = self.asked_about().filter(|_| ready) else { return };
+        match &self.explainer {
+            None => self.view.maps.encoder = Wanted::Failed(NO_ENCODERS.to_owned()),
+            Some(explainer) if matches!(self.view.maps.encoder, Wanted::None) => {
+                explainer.attention(picture);
+                self.view.maps.encoder = Wanted::Coming;
+            }
+            Some(_) => {}
         }
     }
 
@@ -206,20 +211,21 @@ impl App {
 
     /// The thread of the encoders' maps begins anew, and knows of nothing, or is gone.
     fn encoders_in_trouble(&mut self, trouble: &Trouble) {
-        let maps = &mut self.view.maps;
+        let (maps, state) = (&mut self.view.maps, &mut self.map_state);
         (maps.encoder, maps.phrase) = (Wanted::None, Wanted::None);
+        // The folder of the dual encoder is told as if it were another.
+        (state.dual, state.looking) = (None, false);
         match trouble {
             Trouble::Restarted(_) => {
-                // The folder of the dual encoder is told as if it were another.
-                self.map_state.dual = None;
-                if let (Some(explainer), Some(model)) = (&self.explainer, self.view.engine.model())
-                {
+                let Some(explainer) = &self.explainer else { return };
+                explainer.forget_picture();
+                if let Some(model) = self.view.engine.model() {
                     explainer.model(model.folder.clone());
                 }
             }
             Trouble::Dead(_) => {
                 self.explainer = None;
-                self.fail("The encoders' maps cannot be drawn any more: start Lorgnette again.");
+                self.fail(NO_ENCODERS);
             }
         }
     }
@@ -230,9 +236,8 @@ impl App {
             Trouble::Restarted(reason) => reason.clone(),
             Trouble::Dead(_) => {
                 self.reader = None;
-                let text = "Answers cannot be tied to the picture any more: start Lorgnette again.";
-                self.fail(text);
-                text.to_owned()
+                self.fail(NO_READER);
+                NO_READER.to_owned()
             }
         };
         // What fell with the thread is not begun again by itself: it might do the same.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
+use encoder::Encoders;
 use lorgnette_app::{App, Services};
 use ui::View;
 use ui::maps::Wanted;
@@ -36,6 +37,7 @@ pub struct Start {
     pub gallery: bool,
     pub home: Option<std::rc::Rc<tempfile::TempDir>>,
     pub dark: bool,
+    pub encoders: Option<Encoders>,
 }
 
 fn root() -> PathBuf {
@@ -66,7 +68,7 @@ impl Driver {
         let services = Services {
             engine: Box::new(engine.clone()),
             accelerator: None,
-            encoders: NO_ENCODERS,
+            encoders: start.encoders.unwrap_or(NO_ENCODERS),
             camera: Box::new(move |wake| Ok(opened.open(wake))),
             desktop: Box::new(desktop.clone()),
             voice: Box::new(voice.clone()),

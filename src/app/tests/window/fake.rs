@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use capture::{CameraChoice, CameraDevice, CameraFeed, CameraState};
 use conversation::{Answer, Finish, ModelInfo, Timings, Token};
-use encoder::{EncoderError, Encoders};
+use encoder::{DualEncoder, EncoderError, EncoderMaps, Encoders, Found, VisionEncoder};
 use engine::{
     Answering, EngineError, EngineEvent, LoadRequest, LoadedModel, Question, RequestId,
     ScoreRequest, Scores,
@@ -16,13 +16,51 @@ use grounding::{Piece, TokenLogits};
 use lorgnette_app::desktop::{Desktop, Wish};
 use speech::{SpeechError, Voice};
 use values::frame::{Frame, Source};
-use values::picture::ImageInput;
+use values::heatmap::Heatmap;
+use values::picture::{ImageInput, Look};
 
 /// No folder has an encoder in it.
 pub const NO_ENCODERS: Encoders = Encoders {
     vision: |_| Err(EncoderError("there is no encoder".into())),
     dual: |_| Err(EncoderError("there is no encoder".into())),
 };
+
+/// Encoders that see the same in every picture, and panic where they are let go.
+pub const FRAGILE_ENCODERS: Encoders =
+    Encoders { vision: |_| Ok(Box::new(Fragile)), dual: |_| Ok(Box::new(Fragile)) };
+
+struct Fragile;
+
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "let go");
+    }
+}
+
+fn spot() -> Heatmap {
+    Heatmap::new(2, 2, vec![0.0, 1.0, 2.0, 3.0]).unwrap()
+}
+
+impl VisionEncoder for Fragile {
+    fn attention(&self, _: &Look) -> Result<EncoderMaps, EncoderError> {
+        let heads = vec![vec![spot()]];
+        Ok(EncoderMaps { rollout: spot(), heads, plain: false, took: Duration::ZERO })
+    }
+}
+
+impl DualEncoder for Fragile {
+    fn name(&self) -> &'static str {
+        "fragile"
+    }
+
+    fn find(&mut self, _: &Look, phrase: &str) -> Result<Found, EncoderError> {
+        Ok(Found { phrase: phrase.to_owned(), map: spot(), present: true })
+    }
+
+    fn shares(&mut self, _: &Look, words: &[String]) -> Result<Vec<(String, f32)>, EncoderError> {
+        Ok(words.iter().map(|word| (word.clone(), 1.0 / words.len() as f32)).collect())
+    }
+}
 
 /// An engine that says what it is told to.
 #[derive(Clone, Default)]
@@ -194,7 +232,9 @@ impl Answering for FakeEngine {
         if let Some(error) = inside.load_error.take() {
             inside.events.push_back(EngineEvent::Failed(request, error));
         } else if !inside.slow {
-            inside.events.push_back(EngineEvent::Ready(request, model()));
+            let folder = PathBuf::from(format!("loaded {}", inside.loads));
+            let model = LoadedModel { folder, ..model() };
+            inside.events.push_back(EngineEvent::Ready(request, model));
         }
         Ok(request)
     }

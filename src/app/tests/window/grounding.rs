@@ -4,11 +4,13 @@ use conversation::Finish;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use engine::{EngineError, ScoreRequest};
+use ui::View;
 use ui::maps::{MapKind, Wanted};
 use values::config::Settings;
 use values::frame::FrameId;
 
 use super::driver::{Driver, Start, sample};
+use super::fake::FRAGILE_ENCODERS;
 
 /// A window with "A cat." said of the cat, and its maps not yet begun.
 fn answered() -> Driver {
@@ -117,8 +119,8 @@ fn a_causal_check_goes_step_by_step_and_is_stopped() {
     for _ in 0..12 {
         driver.read_back_once();
     }
-    let causal = driver.view().maps.causal.ready().unwrap().clone();
-    assert!(causal.running && causal.done == 12, "{} of {}", causal.done, causal.total);
+    let done = |view: &View| view.maps.causal.ready().map(|causal| (causal.done, causal.running));
+    driver.until("twelve are done", |view| done(view) == Some((12, true)));
     assert!(driver.has("12 of 56"));
     driver.click("Stop the check");
     driver.read_back();
@@ -160,4 +162,77 @@ fn without_an_encoder_the_map_says_why() {
     driver.click("Encoder attention");
     driver.until("the encoder was tried", |view| matches!(view.maps.encoder, Wanted::Failed(_)));
     assert!(driver.has("there is no encoder"));
+}
+
+/// Has the model loaded again with this precision.
+fn reload(driver: &mut Driver, precision: &str) {
+    driver.click("Settings");
+    driver.click(precision);
+    driver.press(Modifiers::NONE, Key::Escape);
+}
+
+#[test]
+fn maps_of_encoders_come_again_after_a_panic_and_after_two_it_is_said_once() {
+    let start = Start { encoders: Some(FRAGILE_ENCODERS), ..Start::default() };
+    let mut driver = Driver::with(Start { pictures: vec![sample("cat.jpg")], ..start });
+    driver.until("the picture is shown", |view| view.stage.shown.is_some());
+    driver.click("Encoder attention");
+    driver.until("it is there", |view| view.maps.encoder.ready().is_some());
+    // Another model lets go of the encoder of the one before.
+    reload(&mut driver, "32 bit (f32)");
+    driver.until("it is there again", |view| view.maps.encoder.ready().is_some());
+    assert!(driver.view().toasts.newest_error().is_none());
+    reload(&mut driver, "8 bit (q8_0)");
+    driver.until("it is said", |view| matches!(view.maps.encoder, Wanted::Failed(_)));
+    let said = "The encoders' maps cannot be drawn any more: start Lorgnette again.";
+    assert_eq!(driver.view().toasts.newest_error(), Some(said));
+    assert_eq!(
+        driver.window.query_all_by_label_contains(said).count(),
+        4,
+        "a toast and the panel, both spoken"
+    );
+    // The answers are tied to the picture all the same.
+    driver.ask("What is that?");
+    driver.engine.say(&[" A", " cat", "."], 0.9);
+    driver.engine.end(Finish::End);
+    driver.until("it is complete", |view| !view.talk.is_answering());
+    driver.read_back();
+    assert!(driver.view().talk.cards[0].grounding.ready().is_some());
+}
+
+/// What takes long is done on other threads: of 100 megapixels nothing is computed on the window's.
+#[test]
+fn a_large_picture_with_all_maps_costs_a_frame_no_more_than_drawing_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("large.pgm");
+    let row: Vec<u8> = (0..10_000_u32).map(|x| (x / 40) as u8).collect();
+    std::fs::write(&file, [b"P5 10000 10000 255\n", row.repeat(10_000).as_slice()].concat())
+        .unwrap();
+    let mut settings = Settings::default();
+    settings.maps.dual = Some(folder.path().to_owned());
+    settings.maps.labels = vec!["cat".into(), "dog".into()];
+    let encoders = Some(FRAGILE_ENCODERS);
+    let pictures = vec![file];
+    let mut driver = Driver::with(Start { settings, pictures, encoders, ..Start::default() });
+    driver.until("the picture is shown", |view| {
+        assert_eq!(view.toasts.newest_error(), None);
+        view.stage.shown.is_some()
+    });
+    driver.ask("What is that?");
+    driver.engine.say(&[" A", " cat", "."], 0.9);
+    driver.engine.end(Finish::End);
+    driver.until("it is complete", |view| !view.talk.is_answering());
+    driver.read_back();
+    driver.click("Encoder attention");
+    driver.until("it is there", |view| view.maps.encoder.ready().is_some());
+    driver.click("Phrase map");
+    driver.until("the labels are there", |view| view.maps.labels.len() == 2);
+    driver.click("Causal check");
+    driver.click("Start the check");
+    driver.read_back();
+    assert!(!driver.view().maps.is_checking());
+    let cost = driver.window.state().cost().unwrap();
+    println!("processor time of the window's thread for a frame: {cost}");
+    // To resize such a picture once takes several hundred milliseconds.
+    assert!(cost.longest < 100.0, "{cost}");
 }
