@@ -28,7 +28,7 @@
 //! | `capture` | pictures from outside, checked and turned upright; cameras |
 //! | `scene` | whether the camera shows something new, and at rest |
 //! | `speech` | the system's voice |
-//! | `grounding` | words, noun phrases and boxes from what the language model's head says |
+//! | `grounding` | the words of an answer with their maps, from what the language model's head says |
 //! | `model_store` | models on disk: found, validated |
 //! | `model_store/unpack` | a shipped model unpacked, any model made ready to load |
 //! | `session` | conversations on disk: journal, history, bundles |

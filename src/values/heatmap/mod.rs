@@ -144,14 +144,29 @@ impl Heatmap {
     /// cells; `None` outside the area.
     pub fn bilinear(&self, x: f32, y: f32) -> Option<f32> {
         let (u, v) = self.inside(x, y)?;
-        Some(self.blend(u, v))
+        Some(self.blend(between(u, self.cols), between(v, self.rows)))
     }
 
-    /// The value at `u`, `v` in fractions of the area. Beyond the outermost centres it goes on as
-    /// it is there.
-    fn blend(&self, u: f32, v: f32) -> f32 {
-        let (left, right, across) = between(u, self.cols);
-        let (top, bottom, down) = between(v, self.rows);
+    /// The values at the centres of `width` × `height` pixels that cover the area, row by row, as
+    /// [`Heatmap::bilinear`] has them.
+    fn spread(&self, width: u32, height: u32) -> Vec<f32> {
+        let centre = |at: u32, pixels: u32| (at as f32 + 0.5) / pixels as f32;
+        let columns = (0..width).map(|x| between(centre(x, width), self.cols));
+        let columns: Vec<(usize, usize, f32)> = columns.collect();
+        let row = |y: u32| {
+            let rows = between(centre(y, height), self.rows);
+            columns.iter().map(move |columns| self.blend(*columns, rows))
+        };
+        (0..height).flat_map(row).collect()
+    }
+
+    /// The value between two columns and two rows. Beyond the outermost centres it goes on as it is
+    /// there.
+    fn blend(
+        &self,
+        (left, right, across): (usize, usize, f32),
+        (top, bottom, down): (usize, usize, f32),
+    ) -> f32 {
         let row = |row: usize| {
             let cells = &self.values[row * self.cols..(row + 1) * self.cols];
             cells[left] * (1.0 - across) + cells[right] * across

@@ -6,6 +6,8 @@
 //! white and cividis passes through grey, which is kept for flat maps. Opacity grows with the
 //! value, so that weak areas show the picture.
 
+use std::sync::LazyLock;
+
 use colorous::VIRIDIS;
 use image::{Rgb, RgbImage, Rgba, RgbaImage};
 
@@ -94,10 +96,11 @@ pub fn layer(map: &Heatmap, scale: Scale, size: (u32, u32)) -> RgbaImage {
         let [r, g, b] = GREY;
         return RgbaImage::from_pixel(width, height, Rgba([r, g, b, byte(FLAT_OPACITY)]));
     }
-    RgbaImage::from_fn(width, height, |x, y| {
-        let (u, v) = ((x as f32 + 0.5) / width as f32, (y as f32 + 0.5) / height as f32);
-        colour(scale.share(map.blend(u, v)))
-    })
+    let mut layer = RgbaImage::new(width, height);
+    for (pixel, value) in layer.pixels_mut().zip(map.spread(width, height)) {
+        *pixel = colour(scale.share(value));
+    }
+    layer
 }
 
 /// The colours of a layer from the weakest at the left to the strongest at the right.
@@ -108,10 +111,15 @@ pub fn legend(width: u32, height: u32) -> RgbaImage {
 
 /// The colour of a place on the scale, from 0 to 1.
 fn colour(share: f32) -> Rgba<u8> {
-    let (r, g, b) = VIRIDIS.eval_continuous(share.into()).into_tuple();
-    Rgba([r, g, b, byte(share)])
+    let step = byte(share);
+    let [r, g, b] = COLOURS[usize::from(step)];
+    Rgba([r, g, b, step])
 }
 
+/// The colours in as many steps as their opacity has: a window makes a layer between two frames.
+static COLOURS: LazyLock<[[u8; 3]; 256]> =
+    LazyLock::new(|| std::array::from_fn(|step| VIRIDIS.eval_rational(step, 256).into_array()));
+
 fn byte(share: f32) -> u8 {
-    (share * 255.0).round() as u8
+    (share * 255.0 + 0.5) as u8
 }
