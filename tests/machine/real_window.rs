@@ -293,7 +293,7 @@ fn sample() {
         desk.ask(question, true);
     }
     let frames = desk.close();
-    println!("processor time of the window's thread for a frame during an answer: {frames}");
+    println!("processor time of the window's thread for a frame: {frames}");
     assert!(frames["frames"].as_u64().unwrap() >= 5, "{frames}");
 }
 
