@@ -1,18 +1,18 @@
 //! The engine with the shipped model: parity with `PyTorch`, stopping, replacing, crashing.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use conversation::{Finish, Options, Role, Turn};
 use engine::{EngineError, EngineEvent, Question};
-use engine_worker::BACKEND;
 use serde::Deserialize;
 use values::config::Precision;
 use values::frame::{Frame, Source};
 use values::picture::Look;
 use values::region::RegionSpec;
 
-use crate::listener::{Listener, request};
+use crate::listener::{Listener, PATIENCE, request};
 use crate::support::{folders, picture, root, sample};
 
 /// What `tests/reference/golden_answers.py` writes.
@@ -197,21 +197,32 @@ fn a_question_waits_for_its_model_and_needs_one() {
 #[test]
 fn a_panic_of_the_worker_loads_the_model_again_and_a_second_one_ends_it() {
     // What is called after each event panics once when it is armed: the first token's.
-    let armed = Arc::new(AtomicBool::new(false));
-    let own = Arc::clone(&armed);
-    let wake = move || assert!(!own.swap(false, Ordering::Relaxed), "as a test wants it");
-    let listener = Listener { engine: (BACKEND.start)(Box::new(wake)).unwrap() };
+    let state = Arc::new((AtomicBool::new(false), AtomicUsize::new(0)));
+    let own = Arc::clone(&state);
+    let listener = Listener::woken_by(move || {
+        own.1.fetch_add(1, Ordering::SeqCst);
+        assert!(!own.0.swap(false, Ordering::SeqCst), "as a test wants it");
+    });
+    let arm = || {
+        // An event is heard a moment before its call.
+        let begun = Instant::now();
+        while state.1.load(Ordering::SeqCst) < listener.heard.get() {
+            assert!(begun.elapsed() < PATIENCE, "an event without a call");
+            std::thread::yield_now();
+        }
+        state.0.store(true, Ordering::SeqCst);
+    };
     listener.load_default(Precision::Q8_0).unwrap();
     assert_eq!(listener.what_is("cat.jpg"), "A cat.");
 
-    armed.store(true, Ordering::Relaxed);
+    arm();
     let error = listener.ask(long_question()).unwrap_err();
     let lost = matches!(&error, EngineError::Crashed(why) if why.starts_with("as a test wants it"));
     assert!(lost, "{error}");
     // It has its model again, of which nothing is told.
     assert_eq!(listener.what_is("lemon.jpg"), "A Lemon.");
 
-    armed.store(true, Ordering::Relaxed);
+    arm();
     let error = listener.ask(long_question()).unwrap_err();
     assert!(matches!(error, EngineError::Unreachable), "{error}");
     while !listener.engine.is_gone() {

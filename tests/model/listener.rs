@@ -1,5 +1,6 @@
 //! An engine with the shipped model, and asking it.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use conversation::{Answer, Token};
@@ -11,7 +12,7 @@ use values::config::{DEFAULT_MODEL, Device, Precision};
 use crate::support::{folders, picture, sample};
 
 /// Longest wait for one event; a stuck engine fails the test instead of hanging it.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 pub fn request(model: ModelFolder, weights: Precision) -> LoadRequest {
     LoadRequest { model, folders: folders(), weights, device: Device::Cpu }
@@ -20,11 +21,18 @@ pub fn request(model: ModelFolder, weights: Precision) -> LoadRequest {
 /// An engine that is listened to.
 pub struct Listener {
     pub engine: Engine,
+    /// Events that were heard.
+    pub heard: Cell<usize>,
 }
 
 impl Listener {
     pub fn start() -> Self {
-        Self { engine: (BACKEND.start)(Box::new(|| ())).unwrap() }
+        Self::woken_by(|| ())
+    }
+
+    /// An engine that calls `wake` after each event.
+    pub fn woken_by(wake: impl Fn() + Send + 'static) -> Self {
+        Self { engine: (BACKEND.start)(Box::new(wake)).unwrap(), heard: Cell::new(0) }
     }
 
     /// An engine with the shipped model loaded.
@@ -50,7 +58,9 @@ impl Listener {
     }
 
     pub fn next(&self) -> EngineEvent {
-        self.engine.wait_event(PATIENCE).unwrap().expect("the engine says something")
+        let event = self.engine.wait_event(PATIENCE).unwrap().expect("the engine says something");
+        self.heard.set(self.heard.get() + 1);
+        event
     }
 
     /// Asks and waits for the end, checking that the tokens that came are the answer's.

@@ -544,6 +544,10 @@ mod tests {
         let ask = || engine.ask(Question { turns: Vec::new(), options: Options::default() });
         let hear = || engine.wait_event(Duration::from_mins(1));
         for _ in 0..2 {
+            // An event is heard a moment before its call.
+            while armed.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
             armed.store(true, Ordering::Relaxed);
             let asked = ask().unwrap();
             let event = hear().unwrap().unwrap();

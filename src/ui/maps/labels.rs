@@ -86,7 +86,7 @@ pub(super) fn line(ui: &mut Ui, text: &mut String, labels: &mut Vec<String>) -> 
 fn split(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in text.split([',', ';', '\n']) {
-        let word = word.split_whitespace().collect::<Vec<_>>().join(" ");
+        let word = values::text::words(word);
         if !word.is_empty() && !words.contains(&word) {
             words.push(word);
         }

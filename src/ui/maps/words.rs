@@ -160,6 +160,6 @@ pub(super) fn typed_line(
     let response = bordered(ui, edit).accessible_name(name);
     let enter = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
     let clicked = icon_button(ui, ICON_SEARCH, button).clicked();
-    let wanted = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let wanted = values::text::words(text);
     ((enter || clicked) && !wanted.is_empty()).then_some(wanted)
 }
