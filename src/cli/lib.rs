@@ -126,7 +126,7 @@ struct AnswerArgs {
 
 #[derive(Args)]
 struct ModelArgs {
-    /// A shipped model's name, or a folder with a checkpoint.
+    /// A shipped model's name, also with a revision (NAME@2), or a folder with a checkpoint.
     #[arg(long, default_value = DEFAULT_MODEL)]
     model: String,
     /// Precision of the language model's matrices.
@@ -141,8 +141,8 @@ struct ModelArgs {
 struct ReplayArgs {
     /// An exported conversation (a folder or a .zip), or the name of one in the history.
     bundle: PathBuf,
-    /// A shipped model's name, or a folder with a checkpoint. Without it: the model that was
-    /// asked, where it is shipped.
+    /// A shipped model's name, also with a revision (NAME@2), or a folder with a checkpoint.
+    /// Without it: the model that was asked, in that revision, where it is shipped.
     #[arg(long)]
     model: Option<String>,
     /// Precision of the language model's matrices. Without it: as it was asked.

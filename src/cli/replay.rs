@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::io::stdout;
-use std::path::{Component, Path};
+use std::path::Path;
 
 use conversation::{Answer, Exchange, Finish, ModelInfo, Options, Picture, Token, turns_for};
 use engine::{EngineError, Question};
@@ -161,18 +161,12 @@ impl Kept {
     }
 }
 
-/// The model that the command line names, else the one that was asked, where it is shipped.
-///
-/// A name from a bundle is outside data and never taken for a folder.
+/// The model that the command line names, else the one that was asked, in its own revision where
+/// that is shipped.
 fn model_args(folders: &Folders, args: &ReplayArgs, asked: Option<&ModelInfo>) -> ModelArgs {
-    let shipped = |name: &&str| {
-        let mut components = Path::new(name).components();
-        let plain =
-            matches!((components.next(), components.next()), (Some(Component::Normal(_)), None));
-        plain && folders.models.join(name).is_dir()
-    };
-    let recorded = asked.map(|model| model.name.as_str()).filter(shipped);
-    let model = args.model.as_deref().or(recorded).unwrap_or(DEFAULT_MODEL).to_owned();
+    let recorded =
+        || asked.and_then(|model| model_store::recorded(folders, &model.name, &model.revision));
+    let model = args.model.clone().or_else(recorded).unwrap_or_else(|| DEFAULT_MODEL.to_owned());
     let recorded = asked.and_then(|model| Precision::named(&model.weights));
     let weights = args.weights.or(recorded).unwrap_or_default();
     ModelArgs { model, weights }

@@ -2,13 +2,16 @@
 //!
 //! These are the values that the engine speaks, the history keeps and the window draws. Their serde
 //! form is that of `session.json` (see the room `session`): fields stand in the order in which they
-//! are written, and what is `null` there is written.
+//! are written, and what is `null` there is written. What is said of a model, its [`ModelCard`],
+//! lies here too.
 
 mod answer;
+mod card;
 mod exchange;
 mod turn;
 
 pub use answer::{Answer, Finish, Timings, Token};
+pub use card::{EvidenceWords, ModelCard, Sizes};
 pub use exchange::{Exchange, ModelInfo, Options, Picture, now};
 pub use turn::{Role, Turn, turns_for};
 

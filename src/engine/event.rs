@@ -1,9 +1,10 @@
 //! What the engine says.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use conversation::{Answer, ModelInfo, Token};
+use conversation::{Answer, ModelCard, ModelInfo, Token};
 use grounding::{Piece, TokenLogits};
 use model_store::Step;
 use values::picture::ImageInput;
@@ -60,6 +61,8 @@ pub enum LoadProgress {
 pub struct LoadedModel {
     /// Which it is, as it is noted beside its answers.
     pub info: ModelInfo,
+    /// What is said of it; nothing of a folder that did not come with Lorgnette.
+    pub card: Option<Arc<ModelCard>>,
     /// Longest prompt and answer together, in tokens.
     pub context: usize,
     /// How it is shown pictures.

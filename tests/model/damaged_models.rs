@@ -53,7 +53,7 @@ impl Copy {
     }
 
     fn folder(&self) -> ModelFolder {
-        ModelFolder { name: "copy".into(), path: self.home.path().to_path_buf() }
+        ModelFolder { name: "copy".into(), path: self.home.path().to_path_buf(), revision: None }
     }
 
     /// Loads the copy, which must fail with one line that names `place` and holds `reason`, and
@@ -210,7 +210,8 @@ fn a_download_that_mistral_rs_would_panic_over_is_overlaid() {
         std::os::unix::fs::symlink(target, snapshot.path().join(name)).unwrap();
     }
     let before = fs::read(copy.path("preprocessor_config.json")).unwrap();
-    let folder = ModelFolder { name: "snapshot".into(), path: snapshot.path().to_path_buf() };
+    let path = snapshot.path().to_path_buf();
+    let folder = ModelFolder { name: "snapshot".into(), path, revision: None };
     for _ in 0..2 {
         engine.load(folder.clone(), Precision::Q8_0).unwrap();
         assert_eq!(engine.what_is("cat.jpg"), "A cat.");
@@ -278,12 +279,16 @@ fn a_damaged_container_is_named() {
     let shipped = folders().models.join(DEFAULT_MODEL);
     for entry in fs::read_dir(shipped).unwrap() {
         let entry = entry.unwrap();
-        fs::copy(entry.path(), home.path().join(entry.file_name())).unwrap();
+        // The folders are of later revisions.
+        if entry.path().is_file() {
+            fs::copy(entry.path(), home.path().join(entry.file_name())).unwrap();
+        }
     }
     let part = home.path().join("model.q8_0.gguf.2");
     let whole = fs::read(&part).unwrap();
     fs::write(&part, &whole[..whole.len() - 1]).unwrap();
-    let model = ModelFolder { name: "cut".into(), path: home.path().to_path_buf() };
+    let path = home.path().to_path_buf();
+    let model = ModelFolder { name: "cut".into(), path, revision: None };
     // A cache of its own, or the whole copy there would serve.
     let mut request = request(model, Precision::Q8_0);
     request.folders.cache = home.path().join("cache");

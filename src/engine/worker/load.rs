@@ -16,7 +16,7 @@ use model_store::ModelFacts;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokenizers::Tokenizer;
 use tokio::sync::{mpsc, oneshot};
-use unpack::Prepared;
+use unpack::{InUse, Prepared};
 use values::config::{Device as Wanted, Precision};
 use values::panics;
 use values::text::first_line;
@@ -39,6 +39,8 @@ pub struct Loaded {
     pub tokenizer: Arc<Tokenizer>,
     /// What its files say.
     pub facts: ModelFacts,
+    /// Keeps its folder in the cache, from which maps read the encoder later.
+    _in_use: Option<InUse>,
     /// What the user is told.
     pub about: LoadedModel,
     /// How it was asked for, to load it again after a crash.
@@ -90,7 +92,7 @@ fn load(request: LoadRequest, report: &dyn Fn(LoadProgress)) -> Result<Loaded, E
         })
         .map_err(|error| EngineError::Load(first_line(&error)))?;
     let category = model.config().map_err(|error| EngineError::Load(error.to_string()))?.category;
-    let Prepared { name, revision, folder: prepared_folder, mut facts } = prepared;
+    let Prepared { name, revision, card, folder: prepared_folder, mut facts, in_use } = prepared;
     facts.eos_tokens.extend(eos_tokens);
     let info = ModelInfo {
         name,
@@ -100,12 +102,23 @@ fn load(request: LoadRequest, report: &dyn Fn(LoadProgress)) -> Result<Loaded, E
     };
     let about = LoadedModel {
         info,
+        card: card.map(Arc::new),
         context: facts.max_positions,
         input: facts.input.clone(),
         folder: prepared_folder,
         load_time: started.elapsed(),
     };
-    Ok(Loaded { _model: model, requests, category, _pool: pool, tokenizer, facts, about, request })
+    Ok(Loaded {
+        _model: model,
+        requests,
+        category,
+        _pool: pool,
+        tokenizer,
+        facts,
+        _in_use: in_use,
+        about,
+        request,
+    })
 }
 
 async fn build(

@@ -1,36 +1,49 @@
 //! Makes a model ready to load: a shipped model's GGUF container is unpacked into safetensors in the
-//! cache folder, once; a Hugging Face folder is checked and used where it lies.
+//! cache folder, once, and a revision's adapter merged into it; a Hugging Face folder is checked and
+//! used where it lies.
 //!
 //! mistral.rs reads no multimodal GGUF, and `Q8_0` → f32 → in-situ `Q8_0` gives the same numbers
 //! back, so the container costs a quarter of the disk and nothing in quality. The result appears
 //! under its final name by a rename only when it is whole and its hash is right; two instances
-//! are kept apart by a lock file.
+//! are kept apart by a lock file. What no instance uses any more is removed.
+
+mod adapter;
+mod in_use;
 
 use std::fs::{File, TryLockError};
 use std::io::{BufWriter, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use adapter::{Adapter, Weights};
 use candle_core::Device;
 use candle_core::quantized::gguf_file::Content;
+use conversation::ModelCard;
 use model_store::{
-    Manifest, ModelError, ModelFacts, ModelFolder, Part, Step, Unpacked, overlay, validate,
+    Manifest, ModelError, ModelFacts, ModelFolder, Part, Revision, Step, Unpacked, overlay,
+    validate,
 };
 use safetensors::tensor::{Metadata, TensorInfo};
 use sha2::{Digest, Sha256};
 use values::job::Progress;
 
+pub use in_use::InUse;
+
 /// A model whose files were checked, ready for the engine.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct Prepared {
     /// What the user calls it.
     pub name: String,
     /// Which edition of it: the manifest's revision, or "local" for a folder without one.
     pub revision: String,
+    /// What its manifest says of it.
+    pub card: Option<ModelCard>,
     /// The folder to load.
     pub folder: PathBuf,
     /// What its files say of it.
     pub facts: ModelFacts,
+    /// Keeps a shipped model's folder in the cache: to be held for as long as the folder is read.
+    pub in_use: Option<InUse>,
 }
 
 /// Makes `model` ready to load: unpacked where it comes in a container, checked in any case.
@@ -42,37 +55,54 @@ pub fn prepare(
     cache: &Path,
     report: &mut dyn FnMut(Step),
 ) -> Result<Prepared, ModelError> {
-    let (folder, revision) = match Manifest::read(&model.path)? {
+    let (folder, revision, card, in_use) = match Manifest::read(&model.path)? {
         Some(manifest) => {
-            let folder = ensure(&model.path, &manifest, cache, report)?;
-            (folder, manifest.revision)
+            let revision = manifest.wanted(model.revision.as_deref())?;
+            let (folder, in_use) = ensure(&model.path, &manifest, revision, cache, report)?;
+            (folder, revision.revision.clone(), revision.card.clone(), Some(in_use))
         }
-        None => (model.path.clone(), "local".to_owned()),
+        None => (model.path.clone(), "local".to_owned(), None, None),
     };
     let (facts, replacements) = validate(&folder)?;
     let folder = overlay::ensure(&folder, &replacements, cache)?;
-    Ok(Prepared { name: model.name.clone(), revision, folder, facts })
+    Ok(Prepared { name: model.name.clone(), revision, card, folder, facts, in_use })
 }
 
-/// The folder under `cache` that holds `manifest`'s model, unpacked now if it is not there whole.
+/// The folder under `cache` that holds this revision, unpacked now if it is not there whole.
 ///
 /// # Errors
 /// Any [`ModelError`]: damaged parts, a full disk, a folder that cannot be written.
 fn ensure(
     shipped: &Path,
     manifest: &Manifest,
+    revision: &Revision,
     cache: &Path,
     report: &mut dyn FnMut(Step),
-) -> Result<PathBuf, ModelError> {
+) -> Result<(PathBuf, InUse), ModelError> {
     let models = cache.join("models");
-    let home = models.join(format!("{}-{}", manifest.name, manifest.revision));
+    let home = models.join(format!("{}-{}", manifest.name, revision.revision));
+    let made = std::fs::create_dir_all(&models);
+    let in_use = InUse::of(&home);
     // A whole model is used without the lock, so that a read-only cache serves too.
-    if is_whole(&home, manifest, report) {
-        return Ok(home);
+    if !is_whole(&home, revision, report) {
+        made.map_err(|error| write_error(&models, &error, revision))?;
+        unpack(shipped, manifest, revision, &home, report)?;
     }
-    std::fs::create_dir_all(&models).map_err(|error| write_error(&models, &error, manifest))?;
+    in_use::remove_unused(&models, manifest, &revision.revision);
+    Ok((home, in_use))
+}
+
+/// Unpacks the revision into `home`, unless another instance does so first.
+fn unpack(
+    shipped: &Path,
+    manifest: &Manifest,
+    revision: &Revision,
+    home: &Path,
+    report: &mut dyn FnMut(Step),
+) -> Result<(), ModelError> {
+    let models = home.parent().unwrap_or(home);
     let lock_file = models.join(format!("{}.lock", manifest.name));
-    let lock = File::create(&lock_file).map_err(|e| write_error(&models, &e, manifest))?;
+    let lock = File::create(&lock_file).map_err(|e| write_error(models, &e, revision))?;
     match lock.try_lock() {
         Err(TryLockError::WouldBlock) => {
             report(Step::Waiting);
@@ -81,62 +111,62 @@ fn ensure(
         // Some network folders know no locks; the rename still keeps what is there whole.
         Ok(()) | Err(TryLockError::Error(_)) => {}
     }
-    if is_whole(&home, manifest, report) {
-        return Ok(home);
+    if is_whole(home, revision, report) {
+        return Ok(());
     }
-    remove_leftovers(&models, manifest);
+    let prefix = leftover_prefix(&manifest.name);
+    remove_leftovers(models, &prefix);
 
     let unfinished = tempfile::Builder::new()
-        .prefix(&leftover_prefix(manifest))
-        .tempdir_in(&models)
-        .map_err(|error| write_error(&models, &error, manifest))?;
-    write_whole(shipped, manifest, unfinished.path(), report)?;
-    match std::fs::remove_dir_all(&home) {
+        .prefix(&prefix)
+        .tempdir_in(models)
+        .map_err(|error| write_error(models, &error, revision))?;
+    write_whole(shipped, revision, unfinished.path(), report)?;
+    match std::fs::remove_dir_all(home) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(write_error(&home, &error, manifest));
+            return Err(write_error(home, &error, revision));
         }
         _ => {}
     }
-    std::fs::rename(unfinished.path(), &home)
-        .map_err(|error| write_error(&home, &error, manifest))?;
+    std::fs::rename(unfinished.path(), home)
+        .map_err(|error| write_error(home, &error, revision))?;
     let _ = unfinished.keep();
-    Ok(home)
+    Ok(())
 }
 
 /// Unfinished folders carry this, so that the next holder of the lock can sweep them up.
-fn leftover_prefix(manifest: &Manifest) -> String {
-    format!(".{}.unfinished-", manifest.name)
+fn leftover_prefix(name: &str) -> String {
+    format!(".{name}.unfinished-")
 }
 
 /// Removes what a killed unpacking left behind. Called under the lock: nobody else writes there.
-fn remove_leftovers(models: &Path, manifest: &Manifest) {
-    let prefix = leftover_prefix(manifest);
+fn remove_leftovers(models: &Path, prefix: &str) {
     for entry in std::fs::read_dir(models).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+        if entry.file_name().to_string_lossy().starts_with(prefix) {
             // What cannot be removed only takes room; the unpacking itself can still succeed.
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
 }
 
-fn write_error(path: &Path, error: &std::io::Error, manifest: &Manifest) -> ModelError {
+fn write_error(path: &Path, error: &std::io::Error, revision: &Revision) -> ModelError {
     use std::io::ErrorKind as Kind;
     match error.kind() {
         Kind::StorageFull | Kind::QuotaExceeded => {
-            ModelError::DiskFull { folder: path.to_path_buf(), needed: manifest.unpacked.bytes }
+            ModelError::DiskFull { folder: path.to_path_buf(), needed: revision.unpacked.bytes }
         }
         _ => ModelError::NotWritable { folder: path.to_path_buf(), reason: error.to_string() },
     }
 }
 
 /// Whether `home` holds every file of the model with the right hash.
-fn is_whole(home: &Path, manifest: &Manifest, report: &mut dyn FnMut(Step)) -> bool {
+fn is_whole(home: &Path, revision: &Revision, report: &mut dyn FnMut(Step)) -> bool {
     let is_right = |part: &Part| {
-        let copy = std::fs::read(home.join(&part.file));
+        let copy = std::fs::read(home.join(part.name()));
         copy.is_ok_and(|copy| hex(Sha256::new_with_prefix(copy)) == part.sha256)
     };
-    manifest.files.iter().all(is_right)
-        && blocks_match(&home.join(&manifest.unpacked.file), &manifest.unpacked, report)
+    revision.files.iter().all(is_right)
+        && blocks_match(&home.join(&revision.unpacked.file), &revision.unpacked, report)
 }
 
 /// Compares the file with its block hashes, on all cores.
@@ -185,20 +215,22 @@ fn blocks_match(file: &Path, wanted: &Unpacked, report: &mut dyn FnMut(Step)) ->
 /// Writes every file of the model into `target`, checking each against the manifest.
 fn write_whole(
     shipped: &Path,
-    manifest: &Manifest,
+    revision: &Revision,
     target: &Path,
     report: &mut dyn FnMut(Step),
 ) -> Result<(), ModelError> {
-    for part in &manifest.files {
+    for part in &revision.files {
         let content = read_part(shipped, part)?;
-        let copy = target.join(&part.file);
-        std::fs::write(&copy, content).map_err(|error| write_error(target, &error, manifest))?;
+        let copy = target.join(part.name());
+        std::fs::write(&copy, content).map_err(|error| write_error(target, &error, revision))?;
     }
     let mut container = Vec::new();
-    for part in &manifest.weights {
+    for part in &revision.weights {
         container.append(&mut read_part(shipped, part)?);
     }
-    write_safetensors(shipped, &container, manifest, &target.join(&manifest.unpacked.file), report)
+    let adapter = revision.adapter.as_ref().map(|part| read_part(shipped, part)).transpose()?;
+    let file = target.join(&revision.unpacked.file);
+    write_safetensors(shipped, &container, adapter.as_deref(), revision, &file, report)
 }
 
 fn read_part(shipped: &Path, part: &Part) -> Result<Vec<u8>, ModelError> {
@@ -219,17 +251,23 @@ fn read_part(shipped: &Path, part: &Part) -> Result<Vec<u8>, ModelError> {
     Ok(content)
 }
 
-/// Dequantises every tensor of `container` to f32 and writes them in the order of their names.
+/// Dequantises every tensor of `container` to f32, merges `adapter` into them and writes them in the
+/// order of their names, one at a time.
 fn write_safetensors(
     shipped: &Path,
     container: &[u8],
-    manifest: &Manifest,
+    adapter: Option<&[u8]>,
+    revision: &Revision,
     target: &Path,
     report: &mut dyn FnMut(Step),
 ) -> Result<(), ModelError> {
     let unreadable = |error: &dyn std::fmt::Display| {
         ModelError::damaged(shipped, format!("its container cannot be read ({error})"))
     };
+    let no_adapter = |error: String| {
+        ModelError::damaged(shipped, format!("its adapter cannot be merged ({error})"))
+    };
+    let adapter = adapter.map(Adapter::read).transpose().map_err(no_adapter)?;
     let mut container = Cursor::new(container);
     let content = Content::read(&mut container).map_err(|error| unreadable(&error))?;
     let mut names: Vec<&String> = content.tensor_infos.keys().collect();
@@ -238,7 +276,10 @@ fn write_safetensors(
     let mut end = 0;
     let mut tensors = Vec::with_capacity(names.len());
     for name in &names {
-        let shape = content.tensor_infos[*name].shape.dims().to_vec();
+        let mut shape = content.tensor_infos[*name].shape.dims().to_vec();
+        if let Some(adapter) = &adapter {
+            shape = adapter.shape_of(name, shape);
+        }
         let start = end;
         end += shape.iter().product::<usize>() * size_of::<f32>();
         let info = TensorInfo { dtype: safetensors::Dtype::F32, shape, data_offsets: (start, end) };
@@ -249,9 +290,9 @@ fn write_safetensors(
     // The format asks for data that starts on a multiple of 8 bytes, and pads with spaces.
     header.resize(header.len().next_multiple_of(8), b' ');
 
-    let write_failed = |error: std::io::Error| write_error(target, &error, manifest);
+    let write_failed = |error: std::io::Error| write_error(target, &error, revision);
     let file = File::create(target).map_err(write_failed)?;
-    let mut out = BlockHasher::new(BufWriter::new(file), manifest.unpacked.block_bytes);
+    let mut out = BlockHasher::new(BufWriter::new(file), revision.unpacked.block_bytes);
     out.write_all(&(header.len() as u64).to_le_bytes()).map_err(write_failed)?;
     out.write_all(&header).map_err(write_failed)?;
     let mut bytes = Vec::new();
@@ -262,15 +303,20 @@ fn write_safetensors(
             .and_then(|tensor| tensor.flatten_all())
             .and_then(|tensor| tensor.to_vec1::<f32>())
             .map_err(|error| unreadable(&error))?;
+        let shape = content.tensor_infos[name].shape.dims().to_vec();
+        let mut weights = Weights { shape, values };
+        if let Some(adapter) = &adapter {
+            weights = adapter.merge(name, weights).map_err(no_adapter)?;
+        }
         bytes.clear();
-        bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        bytes.extend(weights.values.iter().flat_map(|value| value.to_le_bytes()));
         out.write_all(&bytes).map_err(write_failed)?;
-        report(Step::Unpacking(Progress::new(out.written, manifest.unpacked.bytes)));
+        report(Step::Unpacking(Progress::new(out.written, revision.unpacked.bytes)));
     }
     let (file, blocks) = out.finish().map_err(write_failed)?;
     // The rename that follows must not become visible before the content is safe.
     file.sync_all().map_err(write_failed)?;
-    if blocks != manifest.unpacked.sha256_blocks {
+    if blocks != revision.unpacked.sha256_blocks {
         return Err(unreadable(&"its weights differ from what the manifest says"));
     }
     Ok(())

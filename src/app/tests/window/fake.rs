@@ -99,6 +99,7 @@ pub fn model() -> LoadedModel {
             weights: "q8_0".into(),
             device: "CPU".into(),
         },
+        card: None,
         context: 2048,
         input: ImageInput::square(224, (8, 8), 3),
         folder: PathBuf::new(),

@@ -17,10 +17,11 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..")
 }
 
-/// The shipped model as the engine loads it, in the cache that all test programs share.
+/// The revision of the shipped model that the golden files hold for, as the engine loads it, in the
+/// cache that all test programs share.
 fn shipped() -> PathBuf {
-    let name = DEFAULT_MODEL.to_owned();
-    let model = ModelFolder { path: root().join("models").join(&name), name };
+    let (name, revision) = (DEFAULT_MODEL.to_owned(), Some("1".to_owned()));
+    let model = ModelFolder { path: root().join("models").join(&name), name, revision };
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
     unpack::prepare(&model, &cache, &mut |_| ()).unwrap().folder
 }
