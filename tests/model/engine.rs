@@ -13,7 +13,7 @@ use values::picture::Look;
 use values::region::RegionSpec;
 
 use crate::listener::{Listener, PATIENCE, request};
-use crate::support::{folders, picture, root, sample};
+use crate::support::{FIRST, folders, picture, root, sample};
 
 /// What `tests/reference/golden_answers.py` writes.
 #[derive(Deserialize)]
@@ -58,7 +58,7 @@ fn golden() -> Vec<Case> {
 
 #[test]
 fn greedy_tokens_and_log_probabilities_equal_pytorchs_in_f32() {
-    let engine = Listener::with_default(Precision::F32);
+    let engine = Listener::with(FIRST, Precision::F32);
     let cases = golden();
     assert!(cases.len() >= 7);
     for case in cases {
@@ -80,7 +80,7 @@ fn greedy_tokens_and_log_probabilities_equal_pytorchs_in_f32() {
 /// `Q8_0` also rounds the activations, so that it may tip a close choice: how far it agrees.
 #[test]
 fn q8_0_agrees_with_pytorch_but_for_close_choices() {
-    let engine = Listener::with_default(Precision::Q8_0);
+    let engine = Listener::with(FIRST, Precision::Q8_0);
     let (mut same, mut tokens, mut all, mut worst) = (0, 0, 0, 0f32);
     let cases = golden();
     for case in &cases {

@@ -42,6 +42,13 @@ impl Listener {
         listener
     }
 
+    /// An engine with the shipped model that `locate` finds by this name.
+    pub fn with(model: &str, weights: Precision) -> Self {
+        let listener = Self::start();
+        listener.load(locate(&folders(), model).unwrap(), weights).unwrap();
+        listener
+    }
+
     pub fn load_default(&self, weights: Precision) -> Result<LoadedModel, EngineError> {
         self.load(locate(&folders(), DEFAULT_MODEL).unwrap(), weights)
     }

@@ -12,6 +12,7 @@ mod no_network;
 mod replay;
 #[cfg(target_os = "linux")]
 mod resources;
+mod revisions;
 mod score;
 #[path = "../support/mod.rs"]
 mod support;

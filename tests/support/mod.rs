@@ -9,6 +9,9 @@ use unpack::prepare;
 use values::config::{DEFAULT_MODEL, Folders};
 use values::picture::Look;
 
+/// The revision that the golden answers and maps of the first release hold for.
+pub const FIRST: &str = "lorgnette-tiny@1";
+
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
