@@ -66,7 +66,7 @@ impl App {
                 }
             }
             Action::Capture => {
-                let presets = &self.view.settings.presets;
+                let presets = self.view.questions();
                 let question = presets.iter().find(|preset| !preset.trim().is_empty()).cloned();
                 let _asked = self.ask(question.as_deref().unwrap_or(DEFAULT_QUESTION));
             }

@@ -57,8 +57,7 @@ fn presets(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
         ScrollArea::horizontal().id_salt("presets").show(ui, |ui| {
             ui.horizontal(|ui| {
                 ui.spacing_mut().item_spacing.x = 6.0;
-                let presets = &view.settings.presets;
-                for preset in presets.iter().filter(|preset| !preset.trim().is_empty()) {
+                for preset in view.questions().iter().filter(|preset| !preset.trim().is_empty()) {
                     let button = Button::new(RichText::new(preset).size(13.5))
                         .corner_radius(CornerRadius::same(14))
                         .min_size(vec2(0.0, 28.0));

@@ -194,6 +194,17 @@ pub struct View {
     pub system: settings::SystemView,
 }
 
+impl View {
+    /// The questions that are offered: the user's own, else those of the model that answers.
+    pub fn questions(&self) -> &[String] {
+        let card = self.engine.model().and_then(|model| model.card.as_ref());
+        match (self.settings.own_presets(), card) {
+            (None, Some(card)) => &card.questions,
+            _ => &self.settings.presets,
+        }
+    }
+}
+
 /// Draws the window and says what was asked for.
 pub fn show(ui: &mut Ui, view: &mut View) -> Vec<Action> {
     let mut actions = Vec::new();

@@ -63,7 +63,7 @@ pub fn show(ui: &Ui, view: &mut View, actions: &mut Vec<Action>) {
                 camera(ui, view);
                 maps::show_preferences(ui, view, actions);
                 appearance(ui, &mut view.settings);
-                questions(ui, &mut view.settings);
+                questions(ui, view);
                 folders(ui, view, actions);
                 follow_focus(ui);
             });
@@ -148,6 +148,10 @@ fn model(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     match &view.engine {
         status::EngineState::Ready(model) => {
             ui.label(RichText::new(status::describe(model)).weak());
+            if let Some(card) = &model.card {
+                ui.label(format!("{} {}", card.sentence, card.limits()));
+                ui.label(RichText::new(format!("Licence: {}.", card.licence)).weak());
+            }
         }
         status::EngineState::Failed(reason) => {
             ui.label(RichText::new(reason).color(Palette::of(ui.visuals()).bad));
@@ -261,11 +265,13 @@ fn appearance(ui: &mut Ui, settings: &mut Settings) {
     });
 }
 
-fn questions(ui: &mut Ui, settings: &mut Settings) {
+fn questions(ui: &mut Ui, view: &mut View) {
     section(ui, "Questions to choose from");
+    // Those of the model become the user's own with the first change.
+    let mut presets = view.questions().to_vec();
     let mut removed = None;
     let mut raised = None;
-    for (index, question) in settings.presets.iter_mut().enumerate() {
+    for (index, question) in presets.iter_mut().enumerate() {
         ui.horizontal(|ui| {
             let width = (ui.available_width() - 90.0).max(100.0);
             let edit = TextEdit::singleline(question).desired_width(width).char_limit(200);
@@ -283,17 +289,20 @@ fn questions(ui: &mut Ui, settings: &mut Settings) {
         });
     }
     if let Some(index) = raised {
-        settings.presets.swap(index, index - 1);
+        presets.swap(index, index - 1);
     }
     if let Some(index) = removed {
-        settings.presets.remove(index);
+        presets.remove(index);
     }
     ui.horizontal(|ui| {
         if labelled_button(ui, ICON_ADD, "Add a question").clicked() {
-            settings.presets.push("New question".to_owned());
+            presets.push("New question".to_owned());
+        }
+        if presets != view.questions() {
+            view.settings.presets = presets;
         }
         if ui.button("The usual ones").clicked() {
-            settings.presets = Settings::default().presets;
+            view.settings.presets = Settings::default().presets;
         }
     });
 }

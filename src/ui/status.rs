@@ -186,7 +186,10 @@ fn draw_pill(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
         });
     });
     let model = match &view.engine {
-        EngineState::Ready(model) => describe(model),
+        EngineState::Ready(model) => {
+            let sentence = model.card.iter().map(|card| format!("\n{}", card.sentence));
+            describe(model) + &sentence.collect::<String>()
+        }
         EngineState::Failed(reason) => reason.clone(),
         _ => "The model is on its way".to_owned(),
     };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 /// The name of the model that is loaded where none was chosen.
 pub const DEFAULT_MODEL: &str = "lorgnette-tiny";
-/// The questions offered before the user has any of their own.
+/// The questions offered by a model that nothing is said of, before the user has any of their own.
 const PRESETS: [&str; 6] = [
     "What is that?",
     "Describe this",
@@ -53,7 +53,8 @@ pub struct Settings {
     pub live: LiveSettings,
     /// Maps over the picture.
     pub maps: MapSettings,
-    /// The questions that are offered, in their order. None of them is blank.
+    /// The questions that are offered, in their order. None of them is blank. As at first, they
+    /// stand for those of the model: see [`Self::own_presets`].
     pub presets: Vec<String>,
     /// Whether answers are read aloud.
     pub read_aloud: bool,
@@ -249,6 +250,13 @@ impl Default for MapSettings {
 }
 
 impl Settings {
+    /// The questions that the user has chosen; `None` where they are as at first, also in the file of
+    /// an older version, so that the model's own are offered.
+    #[must_use]
+    pub fn own_presets(&self) -> Option<&[String]> {
+        (self.presets != PRESETS).then_some(&self.presets)
+    }
+
     /// Brings every number into its range and drops what is blank: a file may say anything.
     pub fn clamp(&mut self) {
         self.clamp_numbers();
@@ -306,6 +314,14 @@ mod tests {
         let mut settings = Settings::default();
         settings.clamp();
         assert_eq!(settings, Settings::default());
+    }
+
+    #[test]
+    fn questions_as_at_first_are_not_the_users_own() {
+        let mut settings = Settings::default();
+        assert_eq!(settings.own_presets(), None);
+        settings.presets.pop();
+        assert_eq!(settings.own_presets().unwrap().len(), PRESETS.len() - 1);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use capture::{CameraChoice, CameraDevice, CameraFeed, CameraState};
-use conversation::{Answer, Finish, ModelInfo, Timings, Token};
+use conversation::{Answer, Finish, ModelCard, ModelInfo, Timings, Token};
 use encoder::{DualEncoder, EncoderError, EncoderMaps, Encoders, Found, VisionEncoder};
 use engine::{
     Answering, EngineError, EngineEvent, LoadRequest, LoadedModel, Question, RequestId,
@@ -75,6 +75,8 @@ pub struct EngineInside {
     read: usize,
     pub loads: usize,
     pub stops: usize,
+    /// What is said of the model.
+    pub card: Option<Arc<ModelCard>>,
     /// The next load fails with this.
     pub load_error: Option<EngineError>,
     /// The next question is refused with this.
@@ -234,7 +236,7 @@ impl Answering for FakeEngine {
             inside.events.push_back(EngineEvent::Failed(request, error));
         } else if !inside.slow {
             let folder = PathBuf::from(format!("loaded {}", inside.loads));
-            let model = LoadedModel { folder, ..model() };
+            let model = LoadedModel { folder, card: inside.card.clone(), ..model() };
             inside.events.push_back(EngineEvent::Ready(request, model));
         }
         Ok(request)

@@ -1,10 +1,14 @@
 //! The settings dialog, and what it changes.
 
+use std::sync::Arc;
+
+use conversation::{ModelCard, Sizes};
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use values::config::{Precision, Settings, Theme};
 
-use super::driver::{Driver, Start};
+use super::driver::{Driver, Start, sample};
+use super::fake::FakeEngine;
 
 #[test]
 fn settings_are_changed_kept_and_there_again() {
@@ -30,6 +34,34 @@ fn another_precision_loads_the_model_again() {
     driver.click("32 bit (f32)");
     assert_eq!(driver.view().settings.weights, Precision::F32);
     assert_eq!(driver.engine.inside().loads, 2);
+}
+
+#[test]
+fn the_models_card_is_shown_and_its_questions_are_offered_until_the_user_has_others() {
+    let engine = FakeEngine::default();
+    engine.inside().card = Some(Arc::new(ModelCard {
+        sentence: "A model made up.".into(),
+        cannot: vec!["fly".into()],
+        questions: vec!["Who?".into(), "Where?".into()],
+        evidence: None,
+        boxes: None,
+        licence: "MIT".into(),
+        sizes: Sizes { parameters: 1, shipped: 2, unpacked: 3 },
+    }));
+    let pictures = vec![sample("cat.jpg")];
+    let mut driver = Driver::with(Start { engine, pictures, ..Start::default() });
+    driver.until("the picture is shown", |view| view.stage.shown.is_some());
+    driver.click("Where?");
+    assert_eq!(driver.engine.questions(), ["Where?"]);
+    assert!(driver.view().settings.own_presets().is_none(), "none of them is the user's own");
+
+    driver.click("Settings");
+    assert!(driver.has("A model made up. It cannot fly.") && driver.has("Licence: MIT."));
+    driver.click("Remove question 1");
+    assert_eq!(driver.view().settings.presets, ["Where?"]);
+    driver.click("The usual ones");
+    assert_eq!(driver.view().questions(), ["Who?", "Where?"]);
+    assert!(driver.view().settings.own_presets().is_none());
 }
 
 #[test]
