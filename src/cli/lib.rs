@@ -124,7 +124,7 @@ struct AnswerArgs {
     model: ModelArgs,
 }
 
-#[derive(Args)]
+#[derive(Args, PartialEq)]
 struct ModelArgs {
     /// A shipped model's name, also with a revision (NAME@2), or a folder with a checkpoint.
     #[arg(long, default_value = DEFAULT_MODEL)]

@@ -31,6 +31,7 @@ enum Kept {
 /// All that was found.
 #[derive(Serialize)]
 struct Report<'a> {
+    /// The first that was asked; a note says which question was asked of another one.
     model: ModelInfo,
     /// Whether every answer that could be compared came out the same.
     same: bool,
@@ -83,9 +84,10 @@ pub fn run(tools: Tools<'_>, args: &ReplayArgs) -> Result<(), CliError> {
         .iter()
         .find(|exchange| why_skipped(&exchange.answer).is_none())
         .ok_or(CliError::NothingToReplay)?;
-    let mut engine = Engine::start(tools, &model_args(tools.folders, args, first.model.as_ref()))?;
-    let model = engine.ready()?;
-    let here = model.info;
+    let mut loaded = model_args(tools.folders, args, first.model.as_ref());
+    let mut engine = Engine::start(tools, &loaded)?;
+    let asked_first = engine.ready()?.info;
+    let mut here = asked_first.clone();
 
     let mut frames = HashMap::new();
     let mut verdicts = Vec::with_capacity(exchanges.len());
@@ -95,6 +97,17 @@ pub fn run(tools: Tools<'_>, args: &ReplayArgs) -> Result<(), CliError> {
         if let Some(why) = why_skipped(&exchange.answer) {
             verdict.notes.push(why.to_owned());
         } else {
+            // One that names no model was asked of the same as before, as far as anyone knows.
+            let wanted =
+                exchange.model.as_ref().map(|model| model_args(tools.folders, args, Some(model)));
+            if let Some(wanted) = wanted.filter(|wanted| *wanted != loaded) {
+                engine.load(tools.folders, &wanted)?;
+                here = engine.ready()?.info;
+                loaded = wanted;
+            }
+            if here != asked_first {
+                verdict.notes.push(format!("asked of {}", model_words(&here)));
+            }
             verdict.notes.extend(remarks(exchange, &here));
             let question = question(&exchanges[..index], exchange, |record| {
                 if let Some(frame) = frames.get(&record.sha256) {
@@ -125,7 +138,10 @@ pub fn run(tools: Tools<'_>, args: &ReplayArgs) -> Result<(), CliError> {
         |verdict: &&Verdict| matches!(verdict.outcome, Outcome::Different | Outcome::Failed);
     let different = verdicts.iter().filter(different).count();
     if args.json {
-        json_line(&mut out, &Report { model: here, same: different == 0, exchanges: &verdicts })?;
+        json_line(
+            &mut out,
+            &Report { model: asked_first, same: different == 0, exchanges: &verdicts },
+        )?;
     }
     let all = verdicts.iter().filter(|verdict| verdict.outcome != Outcome::Skipped).count();
     if different > 0 { Err(CliError::Replay { different, all }) } else { Ok(()) }
@@ -189,17 +205,23 @@ fn is_a_beginning(answer: &Answer) -> bool {
     matches!(answer.finish, Finish::Stopped | Finish::Interrupted)
 }
 
+/// A model in one line.
+fn model_words(model: &ModelInfo) -> String {
+    let ModelInfo { name, revision, weights, device } = model;
+    format!("{name} revision {revision} ({weights}, {device})")
+}
+
 /// What makes another answer no surprise.
 fn remarks(exchange: &Exchange, here: &ModelInfo) -> Vec<String> {
     let mut remarks = Vec::new();
-    let words = |model: &ModelInfo| {
-        let ModelInfo { name, revision, weights, device } = model;
-        format!("{name} revision {revision} ({weights}, {device})")
-    };
     match &exchange.model {
         Some(model) if model == here => {}
         Some(model) => {
-            remarks.push(format!("was asked of {}, now of {}", words(model), words(here)));
+            remarks.push(format!(
+                "was asked of {}, now of {}",
+                model_words(model),
+                model_words(here)
+            ));
         }
         None => remarks.push("it is not noted which model was asked".to_owned()),
     }

@@ -10,7 +10,7 @@ use engine::{
     ScoreRequest, Scores,
 };
 use model_store::Step;
-use values::config::Device;
+use values::config::{Device, Folders};
 
 use super::{CliError, ModelArgs, Tools};
 
@@ -39,15 +39,22 @@ impl Session {
     /// Starts the engine and the loading of the model.
     pub fn start(tools: Tools<'_>, args: &ModelArgs) -> Result<Self, CliError> {
         ctrlc::set_handler(interrupted).map_err(|error| CliError::Usage(error.to_string()))?;
-        let Tools { folders, backend, .. } = tools;
-        let engine = (backend.start)(Box::new(|| ()))?;
-        engine.load(LoadRequest {
+        let engine = (tools.backend.start)(Box::new(|| ()))?;
+        let mut session = Self { engine, model: None };
+        session.load(tools.folders, args)?;
+        Ok(session)
+    }
+
+    /// Starts the loading of another model in place of the one there is.
+    pub fn load(&mut self, folders: &Folders, args: &ModelArgs) -> Result<(), CliError> {
+        self.model = None;
+        self.engine.load(LoadRequest {
             model: model_store::locate(folders, &args.model)?,
             folders: folders.clone(),
             weights: args.weights,
             device: Device::Auto,
         })?;
-        Ok(Self { engine, model: None })
+        Ok(())
     }
 
     /// Waits until the model is ready.

@@ -123,6 +123,34 @@ fn what_the_first_release_kept_comes_out_the_same() {
 }
 
 #[test]
+fn each_question_is_asked_of_the_revision_that_it_was_asked_of() {
+    let home = tempfile::tempdir().unwrap();
+    let (golden, bundle) = (root().join("tests/golden/bundle"), home.path().join("bundle"));
+    std::fs::create_dir_all(bundle.join("pictures")).unwrap();
+    for file in ["pictures/0001.png", "pictures/0002.png"] {
+        std::fs::copy(golden.join(file), bundle.join(file)).unwrap();
+    }
+    let text = std::fs::read(golden.join("session.json")).unwrap();
+    let mut session: Value = serde_json::from_slice(&text).unwrap();
+    session["exchanges"].as_array_mut().unwrap().truncate(3);
+    session["exchanges"][1]["model"]["revision"] = "2".into();
+    std::fs::write(bundle.join("session.json"), session.to_string()).unwrap();
+
+    let output = replay(home.path(), &["--json", bundle.to_str().unwrap()]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["model"]["revision"], "1", "{report}");
+    let notes = |at: usize| report["exchanges"][at]["notes"].as_array().unwrap();
+    assert_eq!(notes(1).len(), 1, "{report}");
+    assert_eq!(notes(1)[0], "asked of lorgnette-tiny revision 2 (q8_0, CPU)");
+    for first in [0, 2] {
+        assert_eq!(
+            (notes(first).len(), &report["exchanges"][first]["outcome"]),
+            (0, &"same".into())
+        );
+    }
+}
+
+#[test]
 fn what_is_no_bundle_is_said_before_a_model_is_loaded() {
     let home = tempfile::tempdir().unwrap();
     let error = |argument: &str| {
