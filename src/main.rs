@@ -24,13 +24,13 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`values`] | plain values (frame, region, picture, heatmap, settings), the log, panics, the processor |
-//! | `conversation` | what is asked and answered, and what a model is told of it |
+//! | `conversation` | what is asked and answered, what a model is told of it, what is said of a model |
 //! | `capture` | pictures from outside, checked and turned upright; cameras |
 //! | `scene` | whether the camera shows something new, and at rest |
 //! | `speech` | the system's voice |
 //! | `grounding` | the words of an answer with their maps, from what the language model's head says |
 //! | `model_store` | models on disk: found, validated |
-//! | `model_store/unpack` | a shipped model unpacked, any model made ready to load |
+//! | `model_store/unpack` | a shipped model unpacked and merged, any model made ready to load |
 //! | `session` | conversations on disk: journal, history, bundles |
 //! | `encoder` | what vision encoders show: attention, places of phrases |
 //! | `encoder/towers` | vision encoders run by our own code |
