@@ -6,6 +6,10 @@
 //! back, so the container costs a quarter of the disk and nothing in quality. The result appears
 //! under its final name by a rename only when it is whole and its hash is right; two instances
 //! are kept apart by a lock file. What no instance uses any more is removed.
+//!
+//! In f16 the cache would be half as large, but the scales of `Q8_0` times its numbers do not fit
+//! f16: over 44 answers the words were the same, yet log-probabilities differed by up to 0.004 in f32
+//! and 0.14 in `Q8_0`, and loading took no less time.
 
 mod adapter;
 mod in_use;
