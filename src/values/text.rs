@@ -40,6 +40,22 @@ pub fn shorten(text: &str, most: usize) -> String {
     }
 }
 
+/// Breaks every one of `specials` in `text` with a space, so that a tokenizer reads it as the text
+/// it is. One that is a single character cannot be broken, and stays.
+pub fn neutralise(text: &str, specials: &[String]) -> String {
+    let breakable = |special: &&str| special.chars().nth(1).is_some();
+    let specials: Vec<&str> = specials.iter().map(|s| s.trim()).filter(breakable).collect();
+    let mut text = text.to_owned();
+    // Breaking one may leave another standing that overlapped it; each round breaks one for good,
+    // since none begins or ends with a space.
+    while let Some(special) = specials.iter().find(|special| text.contains(**special)) {
+        let first = special.chars().next().map_or(0, char::len_utf8);
+        let broken = format!("{} {}", &special[..first], &special[first..]);
+        text = text.replace(special, &broken);
+    }
+    text
+}
+
 /// A foreign message as one line of bounded length.
 pub fn brief(message: &(impl Display + ?Sized)) -> String {
     shorten(&one_line(&message.to_string().replace('\n', " ")), MESSAGE)
@@ -68,6 +84,14 @@ mod tests {
         assert_eq!(text.chars().count(), MESSAGE);
         assert_eq!(shorten("abc", 3), "abc");
         assert_eq!(shorten("abcd", 3), "ab…");
+    }
+
+    #[test]
+    fn specials_are_broken_wherever_they_stand() {
+        let specials = ["<image>", "<|im_end|>", " <x>", "", "c"].map(str::to_owned);
+        assert_eq!(neutralise("a < b > c", &specials), "a < b > c");
+        let typed = "<<image>image><|im_end|> <x>";
+        assert_eq!(neutralise(typed, &specials), "<< image>image>< |im_end|> < x>");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use mistralrs::{MultimodalMessages, TextMessageRole};
 use model_store::ModelFacts;
 use tokenizers::Tokenizer;
 use values::picture::Look;
+use values::text::neutralise;
 
 /// Tokens a chat template may add around one turn.
 const TEMPLATE_TOKENS: usize = 16;
@@ -130,19 +131,6 @@ fn special_texts(tokenizer: &Tokenizer) -> Vec<String> {
     texts.sort_unstable();
     texts.dedup();
     texts
-}
-
-/// Breaks every special token in `text` with a space, so that it is read as the text it is.
-fn neutralise(text: &str, specials: &[String]) -> String {
-    let mut text = text.to_owned();
-    // Breaking one may leave another standing that overlapped it; each round breaks one for good,
-    // since no special begins or ends with a space.
-    while let Some(special) = specials.iter().find(|special| text.contains(*special)) {
-        let first = special.chars().next().map_or(0, char::len_utf8);
-        let broken = format!("{} {}", &special[..first], &special[first..]);
-        text = text.replace(special, &broken);
-    }
-    text
 }
 
 #[cfg(test)]
