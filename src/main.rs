@@ -34,6 +34,7 @@
 //! | `session` | conversations on disk: journal, history, bundles |
 //! | `encoder` | what vision encoders show: attention, places of phrases |
 //! | `encoder/towers` | vision encoders run by our own code |
+//! | `evidence` | what specialists see: names with chances and places, colours; how a language model is told |
 //! | `engine` | commands, events and errors of what answers |
 //! | `engine/worker` | mistral.rs behind them |
 //! | `explain` | why this answer: word maps, places of phrases, causal check, one reading at a time |
@@ -43,7 +44,7 @@
 //! | [`cli`] | `ask`, `cameras`, `replay`, `bench`, `eval`, `demo` |
 //!
 //! Dependencies point down only: `main` → `app`, `cli` → `ui` → `eval` → `explain` → `engine` →
-//! `capture`, `encoder`, `grounding`, `model_store`, `scene`, `session`, `speech` →
+//! `capture`, `encoder`, `evidence`, `grounding`, `model_store`, `scene`, `session`, `speech` →
 //! `conversation` → `values`. What computes (`engine/worker`, `encoder/towers`,
 //! `model_store/unpack`) stands beside what it serves; only `main` and each other depend on it, so
 //! that everything else is built and tested without mistral.rs and candle. `tests/architecture.rs`

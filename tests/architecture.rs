@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["values"],
     &["conversation"],
-    &["capture", "encoder", "grounding", "model_store", "scene", "session", "speech"],
+    &["capture", "encoder", "evidence", "grounding", "model_store", "scene", "session", "speech"],
     &["engine", "unpack"],
     &["engine_worker", "explain", "towers"],
     &["eval"],

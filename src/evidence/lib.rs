@@ -1,0 +1,105 @@
+//! Evidence: what small specialists see in a picture, as plain values.
+//!
+//! A language model of this size cannot hold a thousand names or read a sign. Specialists can, in a
+//! fraction of a second on the processor. What they find is shown at once, and told to the language
+//! model before the question.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`labels`] | from a label encoder's scores to names with their chances and places |
+//! | [`colours`] | the basic colour terms of a picture |
+//! | [`told`] | the one line that a language model is told |
+//!
+//! What runs the networks is handed in by `main` as [`Specialists`]: `evidence/specialists`, a crate
+//! of its own, so that nothing here is compiled on top of it.
+
+pub mod colours;
+pub mod labels;
+pub mod told;
+
+use std::path::Path;
+
+use values::picture::Look;
+use values::text::brief;
+
+pub use colours::Colour;
+pub use labels::{Label, Labels};
+
+/// The folder of the shipped label encoder, among those of the shipped models.
+pub const LABEL_ENCODER: &str = "label-encoder";
+
+/// Why a specialist could not be opened or run, in one line that says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EvidenceError {
+    /// A file of it cannot be read, or does not hold what it should.
+    #[error("{file}: {reason}: install Lorgnette again")]
+    File {
+        /// The file, as one printable line.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The picture has no pixels.
+    #[error("the picture has no pixels")]
+    NoPixels,
+    /// The network failed, or its answer has another form than its files promise.
+    #[error("the label encoder failed: {0}")]
+    Failed(String),
+}
+
+impl EvidenceError {
+    /// A damaged or missing file.
+    pub fn file(file: &Path, reason: &impl ToString) -> Self {
+        let file = brief(&file.display());
+        Self::File { file, reason: brief(&reason.to_string()) }
+    }
+}
+
+/// How specialists are read from their folders.
+#[derive(Debug, Clone, Copy)]
+pub struct Specialists {
+    /// The label encoder in a folder.
+    pub labels: fn(&Path) -> Result<Box<dyn LabelEncoder>, EvidenceError>,
+}
+
+/// Names what is in a picture.
+pub trait LabelEncoder: Send {
+    /// What is in `picture`; where a part is marked, in that part with its surroundings.
+    ///
+    /// # Errors
+    /// A picture without pixels, or a network that fails.
+    fn labels(&mut self, picture: &Look) -> Result<Labels, EvidenceError>;
+}
+
+/// All that was found in a picture, or in the marked part of it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Evidence {
+    /// What it shows.
+    pub labels: Labels,
+    /// What is written in it, in the order in which people read.
+    pub lines: Vec<Line>,
+    /// Its colours, the most common first.
+    pub colours: Vec<Colour>,
+}
+
+impl Evidence {
+    /// What can be had of `picture` today: its labels and its colours.
+    ///
+    /// # Errors
+    /// See [`LabelEncoder::labels`].
+    pub fn of(picture: &Look, encoder: &mut dyn LabelEncoder) -> Result<Self, EvidenceError> {
+        let labels = encoder.labels(picture)?;
+        Ok(Self { labels, lines: Vec::new(), colours: colours::of(picture) })
+    }
+}
+
+/// A line of text that was read in a picture. It is other people's words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// What it says, as it was read.
+    pub text: String,
+    /// The mean chance of its characters, 0 to 1.
+    pub probability: f32,
+    /// Its corners in fractions of the frame, from its top left in the direction of reading.
+    pub place: [(f32, f32); 4],
+}
