@@ -35,6 +35,7 @@
 //! | `encoder` | what vision encoders show: attention, places of phrases |
 //! | `encoder/towers` | vision encoders run by our own code |
 //! | `evidence` | what specialists see: names with chances and places, colours; how a language model is told |
+//! | `evidence/specialists` | the networks behind it, run from ONNX files |
 //! | `engine` | commands, events and errors of what answers |
 //! | `engine/worker` | mistral.rs behind them |
 //! | `explain` | why this answer: word maps, places of phrases, causal check, one reading at a time |
@@ -46,9 +47,9 @@
 //! Dependencies point down only: `main` → `app`, `cli` → `ui` → `eval` → `explain` → `engine` →
 //! `capture`, `encoder`, `evidence`, `grounding`, `model_store`, `scene`, `session`, `speech` →
 //! `conversation` → `values`. What computes (`engine/worker`, `encoder/towers`,
-//! `model_store/unpack`) stands beside what it serves; only `main` and each other depend on it, so
-//! that everything else is built and tested without mistral.rs and candle. `tests/architecture.rs`
-//! holds this.
+//! `evidence/specialists`, `model_store/unpack`) stands beside what it serves; only `main` and each
+//! other depend on it, so that everything else is built and tested without mistral.rs, candle and
+//! rten. `tests/architecture.rs` holds this.
 //!
 //! # Invariants
 //!
@@ -59,7 +60,8 @@
 //! - No unbounded channel. Small events go through bounded channels, frames through one-deep slots.
 //! - The engine knows nothing of egui. What `ui` draws it neither reads, decodes nor waits for.
 //! - mistral.rs is named in `engine/worker` and nowhere else; candle there, in `encoder/towers` and
-//!   in `model_store/unpack`; nokhwa in `capture`; egui in `ui` and `app`.
+//!   in `model_store/unpack`; rten in `evidence/specialists`; nokhwa in `capture`; egui in `ui` and
+//!   `app`.
 //! - A raw-logits request to mistral.rs is never dropped, nor sent beside another request.
 //! - No map is shown without what it may claim and its raw range; a flat one is grey.
 //! - Every event carries the id of its request, so that a stale one can be told from the rest.

@@ -11,16 +11,18 @@ const FLOORS: &[&[&str]] = &[
     &["conversation"],
     &["capture", "encoder", "evidence", "grounding", "model_store", "scene", "session", "speech"],
     &["engine", "unpack"],
-    &["engine_worker", "explain", "towers"],
+    &["engine_worker", "explain", "specialists", "towers"],
     &["eval"],
     &["ui"],
     &["app", "cli"],
     &["lorgnette"],
 ];
 
-/// What computes, and who may depend on it: everything else is built without mistral.rs and candle.
+/// What computes, and who may depend on it: everything else is built without mistral.rs, candle
+/// and rten.
 const WORKERS: &[(&str, &[&str])] = &[
     ("engine_worker", &["lorgnette"]),
+    ("specialists", &["lorgnette"]),
     ("towers", &["lorgnette"]),
     ("unpack", &["engine_worker", "lorgnette", "towers"]),
 ];
@@ -30,6 +32,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("mistralrs", &["src/engine/worker/"]),
     ("candle_core", &["src/encoder/towers/", "src/engine/worker/", "src/model_store/unpack/"]),
     ("candle_nn", &["src/encoder/towers/"]),
+    ("rten", &["src/evidence/specialists/"]),
+    ("rten_tensor", &["src/evidence/specialists/"]),
     ("clap", &["src/cli/"]),
     ("colorous", &["src/values/heatmap/"]),
     ("egui", &["src/ui/", "src/app/"]),

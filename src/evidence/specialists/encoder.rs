@@ -1,0 +1,80 @@
+//! The label encoder: from a picture to names.
+
+use std::path::Path;
+
+use evidence::labels::LabelSet;
+use evidence::{EvidenceError, LabelEncoder, Labels};
+use image::RgbImage;
+use values::picture::{Filter, Look, resize};
+
+use crate::network::{Network, Output};
+
+/// The network's file, beside `labels.json`.
+const FILE: &str = "labels.onnx";
+/// Levels by which pixels of one colour may differ.
+const NOISE: u8 = 3;
+
+/// A label encoder: its network, and what its rows mean.
+pub struct Encoder {
+    set: LabelSet,
+    network: Network,
+}
+
+/// Reads the label encoder in `folder`.
+pub fn open(folder: &Path) -> Result<Box<dyn LabelEncoder>, EvidenceError> {
+    Ok(Box::new(Encoder::open(folder)?))
+}
+
+impl Encoder {
+    /// Reads the label encoder in `folder`.
+    ///
+    /// # Errors
+    /// A file is missing or damaged.
+    pub fn open(folder: &Path) -> Result<Self, EvidenceError> {
+        Ok(Self { set: LabelSet::read(folder)?, network: Network::open(&folder.join(FILE))? })
+    }
+
+    /// What the rows of [`Encoder::run`] mean.
+    pub fn set(&self) -> &LabelSet {
+        &self.set
+    }
+
+    /// The size at which the network sees a picture.
+    pub fn sized(&self, pixels: &RgbImage) -> RgbImage {
+        let (width, height) = self.set.input.size(pixels.width(), pixels.height());
+        resize(pixels, width, height, Filter::Bicubic)
+    }
+
+    /// What the network says of a picture of a size that it takes.
+    ///
+    /// # Errors
+    /// The network fails.
+    pub fn run(&self, sized: &RgbImage) -> Result<Output, EvidenceError> {
+        self.network.run(sized, self.set.input.mean, self.set.input.scale)
+    }
+}
+
+impl LabelEncoder for Encoder {
+    fn labels(&mut self, picture: &Look) -> Result<Labels, EvidenceError> {
+        let shown = picture.shown();
+        if shown.is_empty() {
+            return Err(EvidenceError::NoPixels);
+        }
+        let sized = self.sized(&shown);
+        // What the network says of a bare surface is its habit ("daisy"), and no finding.
+        if is_plain(&sized) {
+            return Ok(Labels::default());
+        }
+        let Output { logits, maps, grid } = self.run(&sized)?;
+        self.set.shown(&logits, &maps, grid, picture.area())
+    }
+}
+
+/// Whether no pixel differs from the first by more than what storing a picture may add.
+fn is_plain(pixels: &RgbImage) -> bool {
+    let first = pixels.pixels().next().map_or([0; 3], |pixel| pixel.0);
+    let like = |pixel: &image::Rgb<u8>| {
+        pixel.0.iter().zip(first).all(|(value, first)| value.abs_diff(first) <= NOISE)
+    };
+    pixels.pixels().all(like)
+}
