@@ -42,7 +42,7 @@
 //! | `eval` | how right the maps are |
 //! | `ui` | the window drawn: panels, theme, answers as Markdown |
 //! | [`app`] | the window's logic: threads, events, actions |
-//! | [`cli`] | `ask`, `cameras`, `replay`, `bench`, `eval`, `demo` |
+//! | [`cli`] | `ask`, `labels`, `cameras`, `replay`, `bench`, `eval`, `demo` |
 //!
 //! Dependencies point down only: `main` → `app`, `cli` → `ui` → `eval` → `explain` → `engine` →
 //! `capture`, `encoder`, `evidence`, `grounding`, `model_store`, `scene`, `session`, `speech` →
@@ -72,6 +72,7 @@ use std::process::ExitCode;
 
 use cli::Start;
 use engine_worker::BACKEND;
+use specialists::SPECIALISTS;
 use towers::ENCODERS;
 
 fn main() -> ExitCode {
@@ -79,7 +80,7 @@ fn main() -> ExitCode {
         eprintln!("lorgnette: {missing}");
         return ExitCode::FAILURE;
     }
-    match cli::main(BACKEND, ENCODERS) {
+    match cli::main(BACKEND, ENCODERS, SPECIALISTS) {
         Start::Window { folders, pictures } => {
             match app::run(folders, pictures, BACKEND, ENCODERS) {
                 Ok(()) => ExitCode::SUCCESS,

@@ -30,10 +30,7 @@ pub type Pictures = (Vec<(Frame, Option<Region>)>, Duration);
 
 pub fn run(tools: Tools<'_>, args: &AskArgs) -> Result<(), CliError> {
     let (files, question) = split(&args.words);
-    if args.region.len() > files.len() {
-        let text = format!("{} regions for {} pictures", args.region.len(), files.len());
-        return Err(CliError::Usage(text));
-    }
+    check_regions(files, &args.region)?;
     // The pictures are read while the model loads.
     let mut session = Session::start(tools, &args.answer.model)?;
     let (pictures, decode) = read(files, &args.region)?;
@@ -119,6 +116,15 @@ fn is_picture(word: &OsStr) -> bool {
 /// The camera that a word like `camera:0` names. A file of that name is `./camera:0`.
 pub fn camera(word: &OsStr) -> Option<u32> {
     word.to_str()?.strip_prefix(CAMERA)?.parse().ok()
+}
+
+/// Refuses more regions than there are pictures.
+pub fn check_regions<P>(files: &[P], regions: &[RegionSpec]) -> Result<(), CliError> {
+    if regions.len() > files.len() {
+        let text = format!("{} regions for {} pictures", regions.len(), files.len());
+        return Err(CliError::Usage(text));
+    }
+    Ok(())
 }
 
 /// Reads the pictures, each with the region that was given for it.

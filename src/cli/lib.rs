@@ -1,4 +1,4 @@
-//! The command line: `ask`, `cameras`, `replay`, `eval`, `bench`, `demo`.
+//! The command line: `ask`, `labels`, `cameras`, `replay`, `eval`, `bench`, `demo`.
 //!
 //! Exit codes: 0 answered; 1 the model or the engine failed, a line of a batch did, or a replayed
 //! answer came out differently; 2 the command line is wrong; 3 a picture could not be read, or a
@@ -12,6 +12,7 @@ mod demo;
 mod drawing;
 mod eval;
 mod heatmaps;
+mod labels;
 mod output;
 mod replay;
 mod session;
@@ -28,6 +29,7 @@ use clap::{Args, Parser, Subcommand};
 use conversation::Options;
 use encoder::{EncoderError, Encoders};
 use engine::{Backend, EngineError};
+use evidence::{EvidenceError, Specialists};
 use grounding::GroundingError;
 use model_store::ModelError;
 use values::config::{ConfigError, DEFAULT_MODEL, Folders, Precision};
@@ -65,6 +67,8 @@ pub enum Start {
 enum Command {
     /// Answer a question about one or more pictures.
     Ask(AskArgs),
+    /// Name what is in one or more pictures, without the language model.
+    Labels(LabelsArgs),
     /// List the cameras that are connected, or try one.
     Cameras(cameras::CamerasArgs),
     /// Ask a kept conversation's questions again and compare the answers.
@@ -107,6 +111,22 @@ struct AskArgs {
     /// JSON, one answer a line as it comes. Pictures are found relative to the file.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["words", "region", "json", "heatmap", "ground"])]
     batch: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "Exit codes: 0 done; 1 the label encoder failed; 2 the command line is \
+    wrong; 3 a picture could not be read, or a camera gave none.")]
+struct LabelsArgs {
+    /// Pictures: files, - for standard input, camera:0 for one from that camera.
+    #[arg(value_name = "PICTURE", required = true)]
+    pictures: Vec<OsString>,
+    /// The part of the picture to name, as in ask. Once for each picture, in their order.
+    #[arg(long, value_name = "X,Y,W,H", allow_hyphen_values = true)]
+    region: Vec<RegionSpec>,
+    /// Print one JSON object a picture: labels with chances and kinds, colours, what a language
+    /// model is told.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -208,6 +228,8 @@ enum CliError {
     Region(String),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
     #[error("{0}")]
     Usage(String),
     #[error("{file}: {reason}")]
@@ -268,6 +290,7 @@ impl CliError {
             | Self::Batch { .. }
             | Self::Session(_)
             | Self::Eval(_)
+            | Self::Evidence(_)
             | Self::Maps(_)
             | Self::NothingToReplay
             | Self::Replay { .. } => 1,
@@ -283,24 +306,26 @@ struct Tools<'a> {
     folders: &'a Folders,
     backend: Backend,
     encoders: Encoders,
+    specialists: Specialists,
 }
 
 /// Runs the command that the process was started with; without one, the window is wanted. `backend`
-/// answers, `encoders` compute maps.
+/// answers, `encoders` compute maps, `specialists` find evidence.
 #[must_use]
-pub fn main(backend: Backend, encoders: Encoders) -> Start {
+pub fn main(backend: Backend, encoders: Encoders, specialists: Specialists) -> Start {
     let Cli { command, pictures } = Cli::parse();
     let result = Folders::find().map_err(CliError::from).and_then(|folders| {
         keep_mistralrs_at_home(&folders);
         let Some(command) = command else {
             return Ok(Some(Start::Window { folders, pictures: absolute(pictures) }));
         };
-        let tools = Tools { folders: &folders, backend, encoders };
+        let tools = Tools { folders: &folders, backend, encoders, specialists };
         let done = match command {
             Command::Ask(AskArgs { batch: Some(file), answer, .. }) => {
                 batch::run(tools, &file, &answer)
             }
             Command::Ask(ask) => ask::run(tools, &ask),
+            Command::Labels(labels) => labels::run(tools, &labels),
             Command::Cameras(cameras) => cameras::run(&cameras),
             Command::Replay(replay) => replay::run(tools, &replay),
             Command::Bench(bench) if bench.only_start => bench::only_start(tools, &bench),

@@ -62,6 +62,12 @@ pub struct PictureReport {
     region: Option<Region>,
 }
 
+impl PictureReport {
+    pub fn of(frame: &Frame, region: Option<Region>) -> Self {
+        Self { file: frame.source.location(), width: frame.width(), height: frame.height(), region }
+    }
+}
+
 impl<'a> Report<'a> {
     pub fn new(
         model: &'a LoadedModel,
@@ -70,16 +76,13 @@ impl<'a> Report<'a> {
         answer: &'a Answer,
         decode_pictures: Duration,
     ) -> Self {
-        let picture = |(frame, region): &(Frame, Option<Region>)| PictureReport {
-            file: frame.source.location(),
-            width: frame.width(),
-            height: frame.height(),
-            region: *region,
-        };
         Self {
             line: None,
             model: ModelReport { info: &model.info, load: model.load_time.as_secs_f64() },
-            pictures: pictures.iter().map(picture).collect(),
+            pictures: pictures
+                .iter()
+                .map(|(frame, region)| PictureReport::of(frame, *region))
+                .collect(),
             question,
             text: &answer.text,
             tokens: &answer.tokens,

@@ -63,6 +63,33 @@ fn json_tells_tokens_times_and_model() {
     assert_eq!(report["pictures"][0]["region"]["x"], 0.5);
 }
 
+#[test]
+fn labels_are_told_without_the_language_model() {
+    let labels = |arguments: &[&str]| lorgnette(&["labels"]).args(arguments).output().unwrap();
+    let two = sample("two-objects.jpg");
+    let told = labels(&[path(&sample("cat.jpg")), path(&two)]);
+    assert_eq!(told.status.code(), Some(0), "{}", stderr(&told));
+    assert!(stdout(&told).contains(" %  Egyptian cat · cat\n"), "{}", stdout(&told));
+    assert_eq!(stdout(&told).matches(".jpg\n").count(), 2);
+
+    let right = labels(&["--json", "--region", "350,0,350,350", path(&two)]);
+    let report: Value = serde_json::from_str(&stdout(&right)).unwrap();
+    assert_eq!(report["labels"][0]["name"], "lemon", "{report}");
+    assert_eq!(report["labels"][0]["kind"], "fruit");
+    assert!(report["told"].as_str().unwrap().starts_with("[Seen: lemon (fruit). "), "{report}");
+    assert_eq!(report["picture"]["region"]["x"], 0.5);
+
+    assert_eq!(labels(&["gone.jpg"]).status.code(), Some(3));
+    assert_eq!(labels(&[]).status.code(), Some(2));
+    assert_eq!(labels(&["--region", "0,0,1,1", "--region", "0,0,1,1", "-"]).status.code(), Some(2));
+    let nowhere = lorgnette(&["labels", path(&two)])
+        .env("LORGNETTE_MODELS_DIR", path(&root().join("assets")))
+        .output()
+        .unwrap();
+    assert_eq!(nowhere.status.code(), Some(1));
+    assert!(stderr(&nowhere).contains("labels.json"), "{}", stderr(&nowhere));
+}
+
 /// Runs `ask` with `input` on its standard input.
 fn ask_with_input(arguments: &[&str], input: &[u8]) -> Output {
     let mut child = lorgnette(&["ask"])
