@@ -6,8 +6,8 @@
 //! # Data flow
 //!
 //! ```text
-//! camera | file | paste | stdin ─► capture ─► Frame, Region ─► app | cli
-//!                                                               │ Question
+//! camera | file | paste | stdin ─► capture ─► Frame, Region ─► app | cli ◄─ evidence ◄─ specialists
+//!                                                               │ Question, told what they see
 //!                                                               ▼
 //!              session (history) ◄─ app | cli ◄─ EngineEvent ─ engine ─► mistral.rs
 //!                                    │  ▲                      (encode → project → decode)
@@ -24,6 +24,8 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`values`] | plain values (frame, region, picture, heatmap, settings), the log, panics, the processor |
+//! | `evidence` | what specialists see: names with chances and places, colours; how a language model is told; cautions |
+//! | `evidence/specialists` | the networks behind it, run from ONNX files |
 //! | `conversation` | what is asked and answered, what a model is told of it, what is said of a model |
 //! | `capture` | pictures from outside, checked and turned upright; cameras |
 //! | `scene` | whether the camera shows something new, and at rest |
@@ -34,19 +36,17 @@
 //! | `session` | conversations on disk: journal, history, bundles |
 //! | `encoder` | what vision encoders show: attention, places of phrases |
 //! | `encoder/towers` | vision encoders run by our own code |
-//! | `evidence` | what specialists see: names with chances and places, colours; how a language model is told |
-//! | `evidence/specialists` | the networks behind it, run from ONNX files |
 //! | `engine` | commands, events and errors of what answers |
 //! | `engine/worker` | mistral.rs behind them |
 //! | `explain` | why this answer: word maps, places of phrases, causal check, one reading at a time |
-//! | `eval` | how right the maps are |
+//! | `eval` | how right answers and maps are |
 //! | `ui` | the window drawn: panels, theme, answers as Markdown |
 //! | [`app`] | the window's logic: threads, events, actions |
 //! | [`cli`] | `ask`, `labels`, `cameras`, `replay`, `bench`, `eval`, `demo` |
 //!
 //! Dependencies point down only: `main` → `app`, `cli` → `ui` → `eval` → `explain` → `engine` →
-//! `capture`, `encoder`, `evidence`, `grounding`, `model_store`, `scene`, `session`, `speech` →
-//! `conversation` → `values`. What computes (`engine/worker`, `encoder/towers`,
+//! `capture`, `encoder`, `grounding`, `model_store`, `scene`, `session`, `speech` → `conversation` →
+//! `evidence` → `values`. What computes (`engine/worker`, `encoder/towers`,
 //! `evidence/specialists`, `model_store/unpack`) stands beside what it serves; only `main` and each
 //! other depend on it, so that everything else is built and tested without mistral.rs, candle and
 //! rten. `tests/architecture.rs` holds this.
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
     }
     match cli::main(BACKEND, ENCODERS, SPECIALISTS) {
         Start::Window { folders, pictures } => {
-            match app::run(folders, pictures, BACKEND, ENCODERS) {
+            match app::run(folders, pictures, BACKEND, ENCODERS, SPECIALISTS) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
                     eprintln!("lorgnette: {error}");

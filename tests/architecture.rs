@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 /// The crates from the bottom up; one may depend on lower floors only.
 const FLOORS: &[&[&str]] = &[
     &["values"],
+    &["evidence"],
     &["conversation"],
-    &["capture", "encoder", "evidence", "grounding", "model_store", "scene", "session", "speech"],
+    &["capture", "encoder", "grounding", "model_store", "scene", "session", "speech"],
     &["engine", "unpack"],
     &["engine_worker", "explain", "specialists", "towers"],
     &["eval"],

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use session::{ExportFormat, SessionId};
 use ui::live::Live;
-use ui::markdown;
 use ui::toast::Kind;
 use ui::{Action, HistoryAction, Place};
 use values::config::DEFAULT_QUESTION;
@@ -92,7 +91,8 @@ impl App {
                 let _asked = self.ask(&question);
             }
             Action::Stop => self.stop(),
-            Action::AskAgain(index) => self.ask_again(index),
+            Action::AskAgain(index) => self.ask_about(index, None),
+            Action::AskAbout(index, question) => self.ask_about(index, Some(question)),
             Action::Maps(action) => self.maps(action),
             Action::LiveMode(on) => self.live_mode(ctx, on),
             Action::KeepLive => self.keep_live(),
@@ -302,7 +302,7 @@ impl App {
     /// Reads the answer of a card aloud.
     pub(super) fn speak(&mut self, index: usize) {
         let Some(card) = self.view.talk.cards.get(index) else { return };
-        let text = markdown::plain(card.text());
+        let text = card.spoken();
         match self.voice.say(&text) {
             Ok(()) => self.view.talk.spoken = Some(index),
             Err(error) => self.fail(error.to_string()),

@@ -7,7 +7,8 @@ use ui::talk;
 use values::frame::Frame;
 
 use super::App;
-use super::keeper::Job;
+use super::evidence::Waiting;
+use super::keeper::{Asked, Job};
 
 /// A question that the engine has.
 pub struct UnderWay {
@@ -29,6 +30,7 @@ pub enum Target {
 impl App {
     /// Stops what is under way.
     pub(super) fn stop(&mut self) {
+        self.finish_waiting();
         if let Err(error) = self.engine.stop() {
             self.fail(error.to_string());
         }
@@ -47,6 +49,7 @@ impl App {
     /// Ends every answer under way as stopped: another takes its place. What the engine still says
     /// of it is out of date.
     pub(super) fn finish_cut_off(&mut self) {
+        self.finish_waiting();
         for under_way in std::mem::take(&mut self.under_way) {
             match under_way.target {
                 Target::Live => self.view.live.coming = None,
@@ -62,8 +65,27 @@ impl App {
         }
     }
 
+    /// Ends the question that waits to be asked, as one that was stopped before its first word.
+    fn finish_waiting(&mut self) {
+        let Some(Waiting { exchange, looks, target }) = self.evidence.waiting.take() else {
+            return;
+        };
+        match target {
+            Target::Live => self.view.live.coming = None,
+            Target::Card(index) => {
+                let answer = Answer { finish: Finish::Stopped, ..Answer::default() };
+                if let Some(card) = self.view.talk.cards.get_mut(index) {
+                    card.finish(answer.clone());
+                }
+                self.keep(Job::Ask(Box::new(Asked { exchange, looks })));
+                self.keep(Job::Finish(Box::new(answer)));
+            }
+        }
+    }
+
     /// Ends the question of live mode, if one is under way.
     pub(super) fn finish_live(&mut self) {
+        self.evidence.waiting.take_if(|waiting| waiting.target == Target::Live);
         self.under_way.retain(|under_way| under_way.target != Target::Live);
         self.view.live.coming = None;
     }

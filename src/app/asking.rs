@@ -16,6 +16,7 @@ use values::picture::Look;
 
 use super::App;
 use super::answers::{Target, UnderWay};
+use super::evidence::Waiting;
 use super::keeper::{Asked, Job};
 
 /// The pixels of the conversation's pictures that are still in memory, the newest last.
@@ -88,10 +89,11 @@ impl App {
         true
     }
 
-    /// Puts the question of a card again, about its own pictures, which are shown.
-    pub(super) fn ask_again(&mut self, index: usize) {
+    /// Puts `question`, or that of the card, about the card's own pictures, which are shown.
+    pub(super) fn ask_about(&mut self, index: usize, question: Option<String>) {
         let Some(card) = self.view.talk.cards.get(index) else { return };
-        let Exchange { question, pictures, .. } = card.exchange.clone();
+        let Exchange { question: asked, pictures, .. } = card.exchange.clone();
+        let question = question.unwrap_or(asked);
         let shown = self.view.stage.shown.as_ref().filter(|shown| !shown.live);
         let look = |picture: &Picture| {
             let shown = shown.filter(|shown| **shown.frame.sha256() == picture.sha256);
@@ -152,22 +154,57 @@ impl App {
         }
         let pictures = looks.iter().map(|look| Picture::of(&look.frame, look.region)).collect();
         let exchange = Exchange::new(question, pictures, self.options(), self.model());
-        let cards = &self.view.talk.cards;
-        let asked = turns(cards, &exchange, &frames)
-            .and_then(|turns| self.engine.ask(Question { turns, options: exchange.options }));
-        let target = Target::Card(cards.len());
-        let mut card = Card::asked(exchange.clone());
-        match asked {
-            Ok(request) => {
-                self.keep(Job::Ask(Box::new(Asked { exchange, looks })));
-                self.under_way.push(UnderWay { request, target, live: None });
-            }
-            Err(error) => card.finish(Answer::failed(error.to_string())),
-        }
-        self.view.talk.cards.push(card);
+        let target = Target::Card(self.view.talk.cards.len());
+        self.view.talk.cards.push(Card::asked(exchange.clone()));
         if let Some(frame) = frames.first() {
             self.want_thumbnail(frame);
         }
+        self.ask_seeing(Waiting { exchange, looks, target });
+    }
+
+    /// Sends a question to the engine: it is known what is to be seen in its pictures.
+    pub(super) fn send(&mut self, waiting: Waiting) {
+        let Waiting { mut exchange, looks, target } = waiting;
+        exchange.model = exchange.model.or_else(|| self.model());
+        let frames: Vec<Frame> = looks.iter().map(|look| look.frame.clone()).collect();
+        let before = match target {
+            Target::Card(index) => &self.view.talk.cards[..index],
+            Target::Live => &[],
+        };
+        let asked = turns(before, &exchange, &frames)
+            .and_then(|turns| self.engine.ask(Question { turns, options: exchange.options }));
+        let card = match target {
+            Target::Card(index) => self.view.talk.cards.get_mut(index),
+            Target::Live => self.view.live.coming.as_mut(),
+        };
+        if let Some(card) = card {
+            card.exchange = exchange.clone();
+        }
+        match (asked, target) {
+            (Ok(request), Target::Card(_)) => {
+                self.keep(Job::Ask(Box::new(Asked { exchange, looks })));
+                self.under_way.push(UnderWay { request, target, live: None });
+            }
+            (Ok(request), Target::Live) => {
+                let live = frames.into_iter().next();
+                self.under_way.push(UnderWay { request, target, live });
+            }
+            (Err(error), Target::Card(index)) => {
+                if let Some(card) = self.view.talk.cards.get_mut(index) {
+                    card.finish(Answer::failed(error.to_string()));
+                }
+            }
+            (Err(error), Target::Live) => {
+                self.view.live.on = false;
+                self.view.live.coming = None;
+                self.fail(format!("Live mode is off: {error}"));
+            }
+        }
+    }
+
+    /// Whether nothing is asked.
+    pub(super) fn is_free(&self) -> bool {
+        self.under_way.is_empty() && self.evidence.waiting.is_none()
     }
 
     fn options(&self) -> Options {
@@ -188,7 +225,7 @@ impl App {
         let live = &self.view.live;
         let interval = std::time::Duration::from_secs_f32(self.view.settings.live.interval);
         let due = live.last.is_none_or(|last| last.elapsed() >= interval);
-        let free = self.under_way.is_empty() && self.view.engine.model().is_some();
+        let free = self.is_free() && self.view.engine.model().is_some();
         let camera = matches!(self.view.camera.state, CameraState::Live { .. });
         if !(live.on && changed && due && free && camera) {
             return;
@@ -203,18 +240,9 @@ impl App {
         if let Some(viewfinder) = &self.viewfinder {
             viewfinder.asked();
         }
-        let request = turns(&[], &exchange, std::slice::from_ref(&frame))
-            .and_then(|turns| self.engine.ask(Question { turns, options }));
-        match request {
-            Ok(request) => {
-                self.view.live.coming = Some(Card::asked(exchange));
-                self.under_way.push(UnderWay { request, target: Target::Live, live: Some(frame) });
-            }
-            Err(error) => {
-                self.view.live.on = false;
-                self.fail(format!("Live mode is off: {error}"));
-            }
-        }
+        self.view.live.coming = Some(Card::asked(exchange.clone()));
+        let looks = vec![Look { frame, region: self.view.stage.region }];
+        self.ask_seeing(Waiting { exchange, looks, target: Target::Live });
     }
 
     /// Takes the answer that live mode holds into the conversation, with its picture.

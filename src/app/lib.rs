@@ -13,6 +13,7 @@ mod act;
 mod answers;
 mod asking;
 pub mod desktop;
+mod evidence;
 mod files;
 mod keeper;
 mod maps;
@@ -33,6 +34,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use ::evidence::{Observer, Specialists, Witness};
 use encoder::Encoders;
 use engine::{Answering, EngineError, LoadRequest, RequestId};
 use explain::{Explainer, Reader};
@@ -42,6 +44,7 @@ use ui::{View, stage, status, theme, toast};
 use values::config::{Folders, Settings, SettingsNotice};
 use values::frame::Frame;
 
+use self::evidence::EvidenceState;
 use answers::UnderWay;
 use desktop::Desktop;
 use files::Files;
@@ -67,6 +70,8 @@ pub struct Services {
     pub accelerator: Option<&'static str>,
     /// What computes maps.
     pub encoders: Encoders,
+    /// What sees things in pictures.
+    pub specialists: Specialists,
     /// What makes the camera.
     pub camera: OpenCamera,
     /// Dialogs and the file manager.
@@ -115,6 +120,9 @@ pub struct App {
     explainer: Option<Explainer>,
     /// The thread that computes what answers that are read back say.
     reader: Option<Reader>,
+    /// The thread on which specialists look at what is shown.
+    observer: Option<Observer>,
+    evidence: EvidenceState,
     meter: Meter,
     state: StateFile,
     shown_scale: Option<f32>,
@@ -133,8 +141,17 @@ impl App {
         theme::install(ctx);
         // The text size is a setting; by its keys egui would change it behind the settings' back.
         ctx.options_mut(|options| options.zoom_with_keyboard = false);
-        let Services { engine, accelerator, encoders, camera, desktop, voice, folders, log } =
-            services;
+        let Services {
+            engine,
+            accelerator,
+            encoders,
+            specialists,
+            camera,
+            desktop,
+            voice,
+            folders,
+            log,
+        } = services;
         let wake = |ctx: &egui::Context| {
             let ctx = ctx.clone();
             move || ctx.request_repaint()
@@ -155,8 +172,13 @@ impl App {
         let explainer = Explainer::start(encoders, wake(ctx))
             .inspect_err(|error| lacking("drawing of maps", error))
             .ok();
-        let reader =
-            Reader::start(wake(ctx)).inspect_err(|error| lacking("tying of answers", error)).ok();
+        let witness = Witness::new(specialists, &folders.models);
+        let observer = Observer::start(witness.clone(), wake(ctx))
+            .inspect_err(|error| lacking("naming of things", error))
+            .ok();
+        let reader = Reader::start(witness, wake(ctx))
+            .inspect_err(|error| lacking("tying of answers", error))
+            .ok();
         view.system = ui::settings::SystemView {
             models: model_store::shipped(&folders),
             accelerator,
@@ -197,6 +219,8 @@ impl App {
             map_state: maps::MapState::default(),
             explainer,
             reader,
+            observer,
+            evidence: EvidenceState::default(),
             meter: Meter::default(),
             state: StateFile::asked_for(),
             shown_scale: None,

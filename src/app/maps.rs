@@ -22,7 +22,7 @@ const NO_ENCODERS: &str = "The encoders' maps cannot be drawn any more: start Lo
 const NO_READER: &str = "Answers cannot be tied to the picture any more: start Lorgnette again.";
 
 /// Shortest time between two looks of the dual encoder at a live picture.
-const LABELS_INTERVAL: std::time::Duration = std::time::Duration::from_millis(700);
+const CHOICES_INTERVAL: std::time::Duration = std::time::Duration::from_millis(700);
 
 /// What is being found out by reading an answer back.
 struct Reading {
@@ -92,7 +92,7 @@ impl App {
             self.map_state.about = about;
             let maps = &mut self.view.maps;
             (maps.encoder, maps.phrase, maps.typed) = (Wanted::None, Wanted::None, Wanted::None);
-            maps.labels.clear();
+            maps.choices.clear();
             self.leave(|what| what == What::Type);
             if let Some(explainer) = &self.explainer {
                 explainer.forget_picture();
@@ -104,7 +104,7 @@ impl App {
             (self.map_state.looked, self.map_state.looking) = (None, false);
             let maps = &mut self.view.maps;
             maps.dual = if dual.is_some() { Wanted::Coming } else { Wanted::None };
-            (maps.phrase, maps.labels) = (Wanted::None, Vec::new());
+            (maps.phrase, maps.choices) = (Wanted::None, Vec::new());
             match &self.explainer {
                 Some(explainer) => explainer.dual(dual.clone()),
                 None => maps.dual = Wanted::Failed(NO_ENCODERS.to_owned()),
@@ -123,7 +123,7 @@ impl App {
             }
             _ => {}
         }
-        self.want_labels();
+        self.want_choices();
     }
 
     /// Asks for the encoder's attention on what is shown, unless it is there or on its way.
@@ -144,10 +144,10 @@ impl App {
         }
     }
 
-    fn want_labels(&mut self) {
+    fn want_choices(&mut self) {
         let maps = &self.view.maps;
         let state = &mut self.map_state;
-        let words = &self.view.settings.maps.labels;
+        let words = &self.view.settings.maps.choices;
         let (Some(explainer), Some(shown)) = (&self.explainer, &self.view.stage.shown) else {
             return;
         };
@@ -159,12 +159,12 @@ impl App {
         let about = (shown.frame.id, self.view.stage.region);
         let due = state
             .looked
-            .is_none_or(|(when, looked)| looked != about && when.elapsed() >= LABELS_INTERVAL);
-        let changed = maps.labels.len() != words.len()
-            || maps.labels.iter().zip(words).any(|((known, _), word)| known != word);
+            .is_none_or(|(when, looked)| looked != about && when.elapsed() >= CHOICES_INTERVAL);
+        let changed = maps.choices.len() != words.len()
+            || maps.choices.iter().zip(words).any(|((known, _), word)| known != word);
         if due || changed {
             let picture = Look { frame: shown.frame.clone(), region: self.view.stage.region };
-            explainer.labels(picture, words.clone());
+            explainer.choices(picture, words.clone());
             state.looked = Some((std::time::Instant::now(), about));
             state.looking = true;
         }
@@ -195,10 +195,10 @@ impl App {
             MapNews::Phrase(found) => {
                 maps.phrase = found.map_or_else(Wanted::Failed, Wanted::Ready);
             }
-            MapNews::Labels(shares) => {
+            MapNews::Choices(shares) => {
                 self.map_state.looking = false;
                 match shares {
-                    Ok(shares) => maps.labels = shares,
+                    Ok(shares) => maps.choices = shares,
                     // Asked again, it would fail again.
                     Err(reason) => maps.dual = Wanted::Failed(reason),
                 }
@@ -247,7 +247,7 @@ impl App {
     }
 
     /// The picture that is shown, as a question would be about it.
-    fn asked_about(&self) -> Option<Look> {
+    pub(super) fn asked_about(&self) -> Option<Look> {
         let shown = self.view.stage.shown.as_ref().filter(|shown| !shown.live)?;
         Some(Look { frame: shown.frame.clone(), region: self.view.stage.region })
     }
@@ -305,8 +305,9 @@ impl App {
             Some(told) => Some(told),
             // Before any answer a word can be asked for all the same.
             None => self.asked_about().map(|picture| Told {
-                question: Question::new(
+                question: Question::told(
                     std::slice::from_ref(&picture),
+                    &self.evidence_of(&picture).into_iter().collect::<Vec<_>>(),
                     values::config::DEFAULT_QUESTION,
                 ),
                 picture,

@@ -34,6 +34,7 @@ impl App {
         }
         self.take_camera(ctx);
         self.take_maps();
+        self.take_evidence();
         while let Some(news) = self.files.as_mut().and_then(Files::news) {
             self.take_file(ctx, news);
         }
@@ -63,6 +64,7 @@ impl App {
             self.fail(error.to_string());
         }
         self.follow_maps();
+        self.follow_evidence();
         if self.view.dialog == Some(Dialog::Settings) {
             self.view.system.frames = self.meter.cost().map(|cost| cost.to_string());
         }

@@ -14,7 +14,7 @@ use values::config::{Folders, Settings};
 
 use super::keeper::Job;
 use super::{App, Services, files};
-use fake::{FakeCamera, FakeDesktop, FakeEngine, FakeVoice, NO_ENCODERS};
+use fake::{FakeCamera, FakeDesktop, FakeEngine, FakeVoice, NO_ENCODERS, SPECIALISTS};
 
 struct Driver {
     app: App,
@@ -33,6 +33,7 @@ impl Driver {
             engine: Box::new(engine.clone()),
             accelerator: None,
             encoders: NO_ENCODERS,
+            specialists: SPECIALISTS,
             camera: Box::new(move |wake| Ok(camera.open(wake))),
             desktop: Box::new(FakeDesktop::default()),
             voice: Box::new(FakeVoice::default()),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use capture::{Camera, CameraFeed};
 use encoder::Encoders;
 use engine::{Backend, EngineError};
+use evidence::Specialists;
 use speech::SystemVoice;
 use values::config::{ConfigError, Folders, Settings, WindowPlace};
 use values::log;
@@ -39,7 +40,7 @@ pub enum WindowError {
 }
 
 /// Opens the window, with these pictures first, and returns when it is closed. `backend` answers,
-/// `encoders` compute maps.
+/// `encoders` compute maps, `specialists` see things in pictures.
 ///
 /// # Errors
 /// [`WindowError`].
@@ -48,6 +49,7 @@ pub fn run(
     pictures: Vec<PathBuf>,
     backend: Backend,
     encoders: Encoders,
+    specialists: Specialists,
 ) -> Result<(), WindowError> {
     let (log, no_log) = match log::start(&folders.data) {
         Ok(log) => (Some(log), None),
@@ -76,6 +78,7 @@ pub fn run(
                 engine: Box::new(engine),
                 accelerator: backend.accelerator,
                 encoders,
+                specialists,
                 camera: Box::new(|wake| {
                     let camera = Camera::start(wake).map_err(|error| error.to_string())?;
                     Ok(Box::new(camera) as Box<dyn CameraFeed>)

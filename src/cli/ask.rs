@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use engine::Question;
 use explain::Told;
 use values::config::DEFAULT_QUESTION;
-use values::frame::{Frame, Source};
+use values::frame::Source;
 use values::picture::Look;
-use values::region::{Region, RegionSpec};
+use values::region::RegionSpec;
 
 use super::heatmaps::Maps;
-use super::output::{Report, json_line, remark, text_line};
+use super::output::{Report, caution, json_line, remark, seen_words, text_line};
 use super::session::Session;
 use super::{AskArgs, CliError, Tools};
 
@@ -26,7 +26,7 @@ const CAMERA: &str = "camera:";
 const CAMERA_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Pictures with the parts to look at, and how long they took to decode.
-pub type Pictures = (Vec<(Frame, Option<Region>)>, Duration);
+pub type Pictures = (Vec<Look>, Duration);
 
 pub fn run(tools: Tools<'_>, args: &AskArgs) -> Result<(), CliError> {
     let (files, question) = split(&args.words);
@@ -34,13 +34,17 @@ pub fn run(tools: Tools<'_>, args: &AskArgs) -> Result<(), CliError> {
     // The pictures are read while the model loads.
     let mut session = Session::start(tools, &args.answer.model)?;
     let (pictures, decode) = read(files, &args.region)?;
-    let mut request = Question::new(&shown(&pictures), &*question);
-    request.options = args.answer.options();
-    request.check()?;
-    let conversation = request.clone();
+    Question { options: args.answer.options(), ..Question::new(&pictures, &*question) }.check()?;
+    let evidence = session.evidence(&pictures)?;
     let model = session.ready()?;
+    let mut request = Question::told(&pictures, &evidence, &*question);
+    request.options = args.answer.options();
+    let conversation = request.clone();
 
     let mut out = stdout().lock();
+    for evidence in evidence.iter().filter(|_| !args.json) {
+        eprintln!("[seen: {}]", seen_words(evidence));
+    }
     let mut begun = false;
     let answer = session.ask(request, |token| {
         if args.json {
@@ -61,10 +65,8 @@ pub fn run(tools: Tools<'_>, args: &AskArgs) -> Result<(), CliError> {
                 answer: answer.text.clone(),
                 sampled: answer.tokens.iter().map(|token| token.id).collect(),
             };
-            Some((
-                told.picture.frame.clone(),
-                Maps::of(&mut session, tools.encoders, &model, told)?,
-            ))
+            let frame = told.picture.frame.clone();
+            Some((frame, Maps::of(&mut session, tools.encoders, &model, told)?))
         }
         _ => None,
     };
@@ -72,11 +74,14 @@ pub fn run(tools: Tools<'_>, args: &AskArgs) -> Result<(), CliError> {
         maps.write(&frame.pixels, folder)?;
     }
     if args.json {
-        let mut report = Report::new(&model, &pictures, &question, &answer, decode);
+        let mut report = Report::new(&model, &pictures, &evidence, &question, &answer, decode);
         report.maps = maps.as_ref().map(|(frame, maps)| maps.report(frame.pixels.dimensions()));
         json_line(&mut out, &report)?;
     } else {
         text_line(&mut out, "")?;
+        if let Some(caution) = caution(&question, &answer.text, &evidence) {
+            text_line(&mut out, &caution.text)?;
+        }
         let first_word = decode.as_secs_f64() + answer.first_word().unwrap_or_default();
         let rate = answer.decode_rate();
         let rate = rate.map_or(String::new(), |rate| format!(" at {rate:.0} tok/s"));
@@ -147,16 +152,9 @@ pub fn read<P: AsRef<Path>>(files: &[P], regions: &[RegionSpec]) -> Result<Pictu
             }
             None => None,
         };
-        pictures.push((frame, region));
+        pictures.push(Look { frame, region });
     }
     Ok((pictures, started.elapsed()))
-}
-
-/// The pictures as the engine takes them.
-pub fn shown(pictures: &[(Frame, Option<Region>)]) -> Vec<Look> {
-    let picture =
-        |(frame, region): &(Frame, Option<Region>)| Look { frame: frame.clone(), region: *region };
-    pictures.iter().map(picture).collect()
 }
 
 #[cfg(test)]

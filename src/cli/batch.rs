@@ -119,10 +119,11 @@ fn answer(
         .transpose()
         .map_err(|error| CliError::Region(error.to_string()))?;
     let (pictures, decode) = ask::read(&files, region.as_slice())?;
-    let mut question = Question::new(&ask::shown(&pictures), line.question.as_str());
+    let evidence = session.evidence(&pictures)?;
+    let mut question = Question::told(&pictures, &evidence, line.question.as_str());
     question.options = args.options();
     let answer = session.ask(question, |_| Ok(()))?;
-    let mut report = Report::new(model, &pictures, &line.question, &answer, decode);
+    let mut report = Report::new(model, &pictures, &evidence, &line.question, &answer, decode);
     report.line = Some(number);
     json_line(out, &report)
 }

@@ -9,10 +9,10 @@ use engine::Question;
 use explain::Told;
 use serde::Serialize;
 use values::config::DEFAULT_QUESTION;
-use values::frame::Frame;
+use values::picture::Look;
 use values::region::Region;
 
-use super::ask::{read, shown};
+use super::ask::read;
 use super::demo::samples;
 use super::heatmaps::Maps;
 use super::output::{json_line, text_line};
@@ -59,6 +59,11 @@ struct Figures {
     shutter_to_first_word: Option<Spread>,
     /// Of that: reading and decoding the file.
     decode_picture: Option<Spread>,
+    /// From the file to what specialists see in it, on the way to the first token; where the model
+    /// is told of it.
+    shutter_to_first_label: Option<Spread>,
+    /// Of that: the specialists alone.
+    evidence: Option<Spread>,
     /// Of that: resizing, and counting the words.
     prepare: Option<Spread>,
     /// Of that: encoder, projector and prefill.
@@ -98,21 +103,29 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
     // What runs for the first time pays for memory and threads that later answers find ready.
     let (warm_up, _) = read(&files[..1], &[])?;
     let corner = Region::new(0.0, 0.0, 0.5, 0.5).ok();
-    let warm_up: Vec<_> = warm_up.into_iter().map(|(frame, _)| (frame, corner)).collect();
-    session.ask(Question::new(&shown(&warm_up), DEFAULT_QUESTION), |_| Ok(()))?;
+    let warm_up: Vec<_> = warm_up.into_iter().map(|look| Look { region: corner, ..look }).collect();
+    let evidence = session.evidence(&warm_up)?;
+    session.ask(Question::told(&warm_up, &evidence, DEFAULT_QUESTION), |_| Ok(()))?;
 
     // Models of other kinds have no maps to measure.
     let vision = (tools.encoders.vision)(&model.folder).ok();
-    let mut columns: [Vec<f64>; 11] = Default::default();
+    let mut columns: [Vec<f64>; 13] = Default::default();
     let [first_word, decode_picture, prepare, prefill, prefill_rate, decode_rate, maps @ ..] =
         &mut columns;
-    let [attention, attention_share, reading, reading_share, grounding] = maps;
+    let [attention, attention_share, reading, reading_share, grounding, first_label, seeing] = maps;
     for (index, file) in files.iter().enumerate() {
         // Each picture is new to the engine, which keeps the last ones it encoded.
         let shutter = Instant::now();
         let (pictures, decoded) = read(std::slice::from_ref(file), &[])?;
+        let looking = Instant::now();
+        let evidence = session.evidence(&pictures)?;
+        if !evidence.is_empty() {
+            first_label.push(shutter.elapsed().as_secs_f64());
+            seeing.push(looking.elapsed().as_secs_f64());
+        }
         let mut first = None;
-        let answer = session.ask(Question::new(&shown(&pictures), DEFAULT_QUESTION), |_| {
+        let question = Question::told(&pictures, &evidence, DEFAULT_QUESTION);
+        let answer = session.ask(question.clone(), |_| {
             first.get_or_insert_with(|| shutter.elapsed());
             Ok(())
         })?;
@@ -123,7 +136,7 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
         prepare.push(answer.timings.prepare);
         prefill.push(answer.timings.prefill);
         prefill_rate.push(answer.prompt_tokens as f64 / answer.timings.prefill);
-        let told = told(&pictures, &answer);
+        let told = told(question, &answer);
         if let (Some(first), Some(told), Some(vision)) = (first, told, &vision) {
             let started = Instant::now();
             vision.attention(&told.picture)?;
@@ -139,7 +152,8 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
                 grounding.push(started.elapsed().as_secs_f64());
             }
         }
-        let answer = session.ask(Question::new(&shown(&pictures), DESCRIBE), |_| Ok(()))?;
+        let question = Question::told(&pictures, &evidence, DESCRIBE);
+        let answer = session.ask(question, |_| Ok(()))?;
         decode_rate.extend(answer.decode_rate());
     }
     let peak_memory = peak_memory();
@@ -148,7 +162,7 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
 
     let [first_word, decode_picture, prepare, prefill, prefill_rate, decode_rate, maps @ ..] =
         columns;
-    let [attention, attention_share, reading, reading_share, grounding] = maps;
+    let [attention, attention_share, reading, reading_share, grounding, first_label, seeing] = maps;
     let figures = Figures {
         model: format!("{} {}", model.info.name, model.info.revision),
         weights: model.info.weights,
@@ -157,6 +171,8 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
         start: Spread::of(starts),
         shutter_to_first_word: Spread::of(first_word),
         decode_picture: Spread::of(decode_picture),
+        shutter_to_first_label: Spread::of(first_label),
+        evidence: Spread::of(seeing),
         prepare: Spread::of(prepare),
         prefill: Spread::of(prefill),
         prefill_rate: Spread::of(prefill_rate),
@@ -172,10 +188,10 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
 }
 
 /// What was asked and answered about one picture; `None` for an answer without words.
-fn told(pictures: &[(Frame, Option<Region>)], answer: &Answer) -> Option<Told> {
-    let picture = shown(pictures).pop()?;
+fn told(question: Question, answer: &Answer) -> Option<Told> {
+    let picture = question.turns.first()?.pictures.last()?.clone();
     (!answer.text.is_empty()).then(|| Told {
-        question: Question::new(std::slice::from_ref(&picture), DEFAULT_QUESTION),
+        question,
         picture,
         answer: answer.text.clone(),
         sampled: answer.tokens.iter().map(|token| token.id).collect(),
@@ -192,6 +208,8 @@ fn table(figures: &Figures) -> Result<(), CliError> {
         ("start to ready, s", figures.start),
         ("shutter to first word, s", figures.shutter_to_first_word),
         ("  read and decode the picture, s", figures.decode_picture),
+        ("shutter to first label, s", figures.shutter_to_first_label),
+        ("  specialists, s", figures.evidence),
         ("  resize and count, s", figures.prepare),
         ("  encode and prefill, s", figures.prefill),
         ("prefill with encoding, tok/s", figures.prefill_rate),

@@ -4,9 +4,10 @@ use std::io::stdout;
 use std::path::Path;
 
 use engine::Question;
+use eval::naming::is_named;
 use values::config::{DEFAULT_QUESTION, Folders};
 
-use super::ask::{read, shown};
+use super::ask::read;
 use super::output::text_line;
 use super::session::Session;
 use super::{CliError, DemoArgs, Tools, drawing};
@@ -45,20 +46,6 @@ fn parse(table: &str) -> Vec<Sample> {
     rows.skip(1).collect()
 }
 
-/// Whether `answer` holds one of `names` as a whole word, singular or plural.
-pub fn is_named(answer: &str, names: &[String]) -> bool {
-    let words = |text: &str| {
-        let plain = text.to_lowercase().replace(|c: char| !c.is_alphanumeric(), " ");
-        format!(" {} ", values::text::words(&plain))
-    };
-    let answer = words(answer);
-    names.iter().any(|name| {
-        let name = words(name);
-        let name = name.trim_end();
-        ["", "s", "es"].iter().any(|ending| answer.contains(&format!("{name}{ending} ")))
-    })
-}
-
 pub fn run(tools: Tools<'_>, args: &DemoArgs) -> Result<(), CliError> {
     let folders = tools.folders;
     let samples = samples(folders)?;
@@ -78,13 +65,16 @@ pub fn run(tools: Tools<'_>, args: &DemoArgs) -> Result<(), CliError> {
     for sample in &samples {
         let file = folders.samples.join(&sample.file);
         let (pictures, _) = read(&[file], &[])?;
-        let answer = session.ask(Question::new(&shown(&pictures), DEFAULT_QUESTION), |_| Ok(()))?;
+        let evidence = session.evidence(&pictures)?;
+        let question = Question::told(&pictures, &evidence, DEFAULT_QUESTION);
+        let answer = session.ask(question, |_| Ok(()))?;
         let right = is_named(&answer.text, &sample.names);
         named += usize::from(right);
         let mark = if right { "named" } else { "-" };
         text_line(&mut out, &format!("{:24} {mark:6} {}", sample.file, answer.text))?;
 
-        let Some(drawing) = drawing::draw(&pictures[0].0.pixels, DEFAULT_QUESTION, &answer.tokens)
+        let Some(drawing) =
+            drawing::draw(&pictures[0].frame.pixels, DEFAULT_QUESTION, &answer.tokens)
         else {
             continue;
         };
@@ -98,17 +88,6 @@ pub fn run(tools: Tools<'_>, args: &DemoArgs) -> Result<(), CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_counts_as_a_whole_word_in_singular_or_plural() {
-        let names = |text: &str| text.split(',').map(str::to_owned).collect::<Vec<_>>();
-        assert!(is_named("A cat on a mat.", &names("cat,kitten")));
-        assert!(is_named("Two Tomatoes", &names("tomato")));
-        assert!(is_named("It is a T-shirt.", &names("t-shirt")));
-        assert!(is_named("a red bell pepper", &names("bell pepper")));
-        assert!(!is_named("That is located there.", &names("hat,cat")));
-        assert!(!is_named("", &names("cat")));
-    }
 
     #[test]
     fn the_table_gives_files_and_names_and_passes_over_prose() {

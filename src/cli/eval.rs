@@ -1,13 +1,17 @@
-//! `lorgnette eval`: how right the maps are.
+//! `lorgnette eval`: how right answers and maps are.
 
 use std::io::stdout;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use engine::Question;
 use eval::composites::{self, Named};
-use eval::{EvalError, Looker, Row, dataset, pointing};
-use values::config::Folders;
+use eval::naming::{self, Bin, Naming, Outcome};
+use eval::{EvalError, Interval, Looker, Row, dataset, pointing};
+use indicatif::ProgressBar;
+use values::config::{DEFAULT_QUESTION, Folders};
 
+use super::ask::read;
 use super::demo::samples;
 use super::output::{json_line, text_line};
 use super::session::Session;
@@ -24,10 +28,24 @@ pub struct EvalArgs {
 
 #[derive(Subcommand)]
 enum What {
+    /// Ask about pictures whose names are known, and count the right answers.
+    Name(NameArgs),
     /// Ask each map where named things are, on pictures with boxes.
     Pointing(PointingArgs),
     /// Put four sample pictures into one and ask for each by name.
     Composites(CompositesArgs),
+}
+
+#[derive(Args)]
+struct NameArgs {
+    /// A file with one JSON object a line: "image" (a path relative to the file) and "accept": the
+    /// names that count as right.
+    dataset: PathBuf,
+    /// What is asked about each picture.
+    #[arg(long, default_value = DEFAULT_QUESTION)]
+    question: String,
+    #[command(flatten)]
+    common: Common,
 }
 
 #[derive(Args)]
@@ -60,13 +78,14 @@ struct CompositesArgs {
 struct Common {
     #[command(flatten)]
     model: ModelArgs,
-    /// Print the table as JSON.
+    /// Print what is found as JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(tools: Tools<'_>, args: &EvalArgs) -> Result<(), CliError> {
     match &args.what {
+        What::Name(args) => name(tools, args),
         What::Pointing(args) => {
             let set = dataset::read(&args.dataset)?;
             let dual = args.dual.as_deref().map(tools.encoders.dual).transpose();
@@ -100,6 +119,54 @@ pub fn run(tools: Tools<'_>, args: &EvalArgs) -> Result<(), CliError> {
     }
 }
 
+fn name(tools: Tools<'_>, args: &NameArgs) -> Result<(), CliError> {
+    let set = naming::read(&args.dataset)?;
+    let mut session = Session::start(tools, &args.common.model)?;
+    session.ready()?;
+    // On a terminal alone, on stderr.
+    let bar = ProgressBar::new(set.len() as u64);
+    let mut outcomes = Vec::with_capacity(set.len());
+    for item in &set {
+        let (pictures, _) = read(std::slice::from_ref(&item.file), &[])?;
+        let evidence = session.evidence(&pictures)?;
+        let labels = match evidence.first() {
+            Some(seen) => seen.labels.clone(),
+            None => session.witness.evidence(&pictures[0])?.labels,
+        };
+        let question = Question::told(&pictures, &evidence, args.question.as_str());
+        let answer = session.ask(question, |_| Ok(()))?;
+        outcomes.push(Outcome::new(item, labels.iter().next(), answer.text));
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let naming = Naming::of(outcomes);
+    if args.common.json {
+        return json_line(&mut stdout(), &naming);
+    }
+    let mut out = stdout().lock();
+    for Outcome { image, label, answer, named, label_right, .. } in &naming.outcomes {
+        let mark = |right: bool| if right { "named" } else { "-" };
+        let label = label.as_ref().map_or("–", |(name, _)| name);
+        let row =
+            format!("{image:28} {:5} {label:28} {:5} {answer}", mark(*label_right), mark(*named));
+        text_line(&mut out, &row)?;
+    }
+    let Naming { n, labels, answers, hedged, wrong, reliability, .. } = &naming;
+    for (name, Interval { share, low, high }) in [("label encoder", labels), ("answers", answers)] {
+        let [share, low, high] = [share, low, high].map(|share| share * 100.0);
+        let row = format!("{name:14} {share:5.1} % of {n} named ({low:.1} – {high:.1} %)");
+        text_line(&mut out, &row)?;
+    }
+    text_line(&mut out, &format!("{hedged} answers are not sure; {wrong} are, and wrong"))?;
+    text_line(&mut out, "label's chance    n  mean chance  right")?;
+    for Bin { from, n, chance, right } in reliability {
+        let [from, chance, right] = [f64::from(*from), *chance, *right].map(|share| share * 100.0);
+        let row = format!("{from:3.0} – {:3.0} % {n:6} {chance:10.1} % {right:5.1} %", from + 10.0);
+        text_line(&mut out, &row)?;
+    }
+    Ok(())
+}
+
 /// The samples that show one thing each, by its name.
 fn pictures(folders: &Folders) -> Result<Vec<Named>, CliError> {
     let samples = samples(folders)?.into_iter();
@@ -122,6 +189,7 @@ fn with_looker<T>(
     let mut session = Session::start(tools, args)?;
     let model = session.ready()?;
     let vision = (tools.encoders.vision)(&model.folder).map_err(EvalError::from)?;
+    let (witness, told) = (&session.witness.clone(), session.tells());
     let mut stopped = None;
     let mut read = |wanted| match session.score(wanted) {
         Ok(scores) => Ok(scores),
@@ -131,7 +199,8 @@ fn with_looker<T>(
             Err(EvalError::Engine(engine::EngineError::Superseded))
         }
     };
-    let result = work(&mut Looker { read: &mut read, input: &model.input, vision: &*vision });
+    let looker = Looker { read: &mut read, input: &model.input, vision: &*vision, witness, told };
+    let result = work(&mut { looker });
     match stopped {
         Some(error) => Err(error),
         None => result,

@@ -101,7 +101,8 @@ impl Maps {
     ) -> Result<Self, CliError> {
         let vision = (encoders.vision)(&model.folder)?;
         let encoder = vision.attention(&told.picture)?;
-        let mut readback = Readback::new(told, &model.input, Aim::Ground).patient();
+        let mut readback =
+            Readback::new(told, &model.input, Aim::Ground, &session.witness).patient();
         let found = read_all(&mut readback, |wanted| session.score(wanted))?;
         let grounding = found.grounding().ok_or(GroundingError::OtherAnswer)?;
         let Readback { readings, seconds, .. } = readback;

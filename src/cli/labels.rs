@@ -3,9 +3,8 @@
 use std::io::{Write, stdout};
 use std::time::Instant;
 
-use evidence::{Colour, Evidence, LABEL_ENCODER};
+use evidence::Evidence;
 use serde::Serialize;
-use values::picture::Look;
 
 use super::ask::{check_regions, read};
 use super::output::{PictureReport, json_line, text_line};
@@ -13,58 +12,34 @@ use super::{CliError, LabelsArgs, Tools};
 
 /// What was found in one picture.
 #[derive(Serialize)]
-struct Found<'a> {
+struct Found {
+    #[serde(flatten)]
     picture: PictureReport,
-    labels: Vec<LabelReport<'a>>,
-    colours: &'a [Colour],
-    /// What a language model is told of it.
-    told: String,
     /// Seconds to find it.
     seconds: f64,
-}
-
-#[derive(Serialize)]
-struct LabelReport<'a> {
-    name: &'a str,
-    kind: Option<&'a str>,
-    probability: f32,
-    /// Whether it is the one that the picture shows for sure.
-    sure: bool,
 }
 
 pub fn run(tools: Tools<'_>, args: &LabelsArgs) -> Result<(), CliError> {
     check_regions(&args.pictures, &args.region)?;
     let (pictures, _) = read(&args.pictures, &args.region)?;
-    let mut encoder = (tools.specialists.labels)(&tools.folders.models.join(LABEL_ENCODER))?;
+    let witness = tools.witness();
     let mut out = stdout().lock();
     let several = pictures.len() > 1;
-    for (frame, region) in pictures {
+    for picture in pictures {
         let started = Instant::now();
-        let picture = PictureReport::of(&frame, region);
-        let name = frame.source.location();
-        let found = Evidence::of(&Look { frame, region }, &mut *encoder)?;
+        let found = witness.evidence(&picture)?;
+        let seconds = started.elapsed().as_secs_f64();
         if args.json {
-            json_line(&mut out, &report(&found, picture, started.elapsed().as_secs_f64()))?;
+            let picture = PictureReport::of(&picture, found);
+            json_line(&mut out, &Found { picture, seconds })?;
         } else {
             if several {
-                text_line(&mut out, &name)?;
+                text_line(&mut out, &picture.frame.source.location())?;
             }
             write(&mut out, &found)?;
         }
     }
     Ok(())
-}
-
-fn report(found: &Evidence, picture: PictureReport, seconds: f64) -> Found<'_> {
-    let sure = found.labels.sure.as_ref();
-    let labels = found.labels.iter().map(|label| LabelReport {
-        name: &label.name,
-        kind: label.kind.as_deref(),
-        probability: label.probability,
-        sure: sure.is_some_and(|sure| std::ptr::eq(sure, label)),
-    });
-    let told = found.told(&[]).trim_end().to_owned();
-    Found { picture, labels: labels.collect(), colours: &found.colours, told, seconds }
 }
 
 /// Each label with its chance and kind on a line, and the colours on one.
@@ -84,10 +59,10 @@ fn write(out: &mut impl Write, found: &Evidence) -> Result<(), CliError> {
 #[cfg(test)]
 mod tests {
     use evidence::colours::Term;
-    use evidence::{Label, Labels};
+    use evidence::{Colour, Label, Labels};
     use image::RgbImage;
     use values::frame::{Frame, Source};
-    use values::heatmap::Heatmap;
+    use values::picture::Look;
 
     use super::*;
 
@@ -96,7 +71,7 @@ mod tests {
             name: name.into(),
             kind: kind.map(str::to_owned),
             probability,
-            map: Heatmap::new(1, 1, vec![0.0]).unwrap(),
+            map: None,
         };
         let labels = Labels {
             sure: sure.then(|| label("tabby cat", Some("cat"), 0.62)),
@@ -130,13 +105,11 @@ mod tests {
     #[test]
     fn a_program_reads_all_of_it() {
         let frame = Frame::new(RgbImage::new(4, 3), Source::Memory("made".into()));
-        let found = found(true);
-        let json = serde_json::to_value(report(&found, PictureReport::of(&frame, None), 0.05));
-        let json = json.unwrap();
-        assert_eq!(json["labels"][0]["sure"], true);
-        assert_eq!(json["labels"][1]["kind"], serde_json::Value::Null);
-        assert_eq!(json["colours"][1]["term"], "white");
-        assert_eq!(json["picture"]["width"], 4);
-        assert_eq!(json["told"], "[Seen: tabby cat. Perhaps: drum. Colours: orange, white.]");
+        let picture = PictureReport::of(&Look { frame, region: None }, found(true));
+        let json = serde_json::to_value(Found { picture, seconds: 0.05 }).unwrap();
+        assert_eq!(json["evidence"]["labels"]["sure"]["name"], "tabby cat");
+        assert_eq!(json["evidence"]["labels"]["perhaps"][0]["kind"], serde_json::Value::Null);
+        assert_eq!(json["evidence"]["colours"][1]["term"], "white");
+        assert_eq!(json["width"], 4);
     }
 }

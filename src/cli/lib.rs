@@ -29,7 +29,7 @@ use clap::{Args, Parser, Subcommand};
 use conversation::Options;
 use encoder::{EncoderError, Encoders};
 use engine::{Backend, EngineError};
-use evidence::{EvidenceError, Specialists};
+use evidence::{EvidenceError, Specialists, Witness};
 use grounding::GroundingError;
 use model_store::ModelError;
 use values::config::{ConfigError, DEFAULT_MODEL, Folders, Precision};
@@ -96,8 +96,9 @@ struct AskArgs {
     region: Vec<RegionSpec>,
     #[command(flatten)]
     answer: AnswerArgs,
-    /// Print one JSON object: answer, tokens with log-probabilities, timings, model; with
-    /// --heatmap or --ground also phrases with their boxes and strengths.
+    /// Print one JSON object: answer, tokens with log-probabilities, timings, model, what it was told
+    /// of each picture, a caution; with --heatmap or --ground also phrases with their boxes and
+    /// strengths.
     #[arg(long)]
     json: bool,
     /// Tie the answer to the picture and draw it into this folder: the encoder's attention, a map
@@ -123,8 +124,7 @@ struct LabelsArgs {
     /// The part of the picture to name, as in ask. Once for each picture, in their order.
     #[arg(long, value_name = "X,Y,W,H", allow_hyphen_values = true)]
     region: Vec<RegionSpec>,
-    /// Print one JSON object a picture: labels with chances and kinds, colours, what a language
-    /// model is told.
+    /// Print one JSON object a picture: labels with chances and kinds, and colours.
     #[arg(long)]
     json: bool,
 }
@@ -152,6 +152,9 @@ struct ModelArgs {
     /// Precision of the language model's matrices.
     #[arg(long, value_parser = precision(), default_value = Precision::default().name())]
     weights: Precision,
+    /// Do not tell the model what specialists see in the pictures.
+    #[arg(long)]
+    no_evidence: bool,
 }
 
 #[derive(Args)]
@@ -307,6 +310,13 @@ struct Tools<'a> {
     backend: Backend,
     encoders: Encoders,
     specialists: Specialists,
+}
+
+impl Tools<'_> {
+    /// Who says what is to be seen in a picture.
+    fn witness(&self) -> Witness {
+        Witness::new(self.specialists, &self.folders.models)
+    }
 }
 
 /// Runs the command that the process was started with; without one, the window is wanted. `backend`

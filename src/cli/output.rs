@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use conversation::{Answer, Finish, ModelInfo, Timings, Token};
 use engine::LoadedModel;
+use evidence::{Caution, Evidence, Label, Labels};
 use serde::Serialize;
-use values::frame::Frame;
+use values::picture::Look;
 use values::region::Region;
 
 use super::CliError;
@@ -24,6 +25,9 @@ pub struct Report<'a> {
     pub text: &'a str,
     tokens: &'a [Token],
     finish: Finish,
+    /// What is said under it, whatever the model says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caution: Option<&'static Caution>,
     usage: Usage,
     timings: Timings,
     /// Seconds to read and decode the pictures.
@@ -60,18 +64,24 @@ pub struct PictureReport {
     height: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     region: Option<Region>,
+    /// What specialists see in it, where the model was told, or nothing else is asked.
+    #[serde(skip_serializing_if = "Evidence::is_empty")]
+    evidence: Evidence,
 }
 
 impl PictureReport {
-    pub fn of(frame: &Frame, region: Option<Region>) -> Self {
-        Self { file: frame.source.location(), width: frame.width(), height: frame.height(), region }
+    pub fn of(look: &Look, evidence: Evidence) -> Self {
+        let Look { frame, region } = look;
+        let (file, width, height) = (frame.source.location(), frame.width(), frame.height());
+        Self { file, width, height, region: *region, evidence }
     }
 }
 
 impl<'a> Report<'a> {
     pub fn new(
         model: &'a LoadedModel,
-        pictures: &[(Frame, Option<Region>)],
+        pictures: &[Look],
+        evidence: &[Evidence],
         question: &'a str,
         answer: &'a Answer,
         decode_pictures: Duration,
@@ -81,12 +91,14 @@ impl<'a> Report<'a> {
             model: ModelReport { info: &model.info, load: model.load_time.as_secs_f64() },
             pictures: pictures
                 .iter()
-                .map(|(frame, region)| PictureReport::of(frame, *region))
+                .zip(evidence.iter().cloned().chain(std::iter::repeat(Evidence::default())))
+                .map(|(look, evidence)| PictureReport::of(look, evidence))
                 .collect(),
             question,
             text: &answer.text,
             tokens: &answer.tokens,
             finish: answer.finish,
+            caution: caution(question, &answer.text, evidence),
             usage: Usage {
                 prompt_tokens: answer.prompt_tokens,
                 answer_tokens: answer.tokens.len(),
@@ -98,6 +110,23 @@ impl<'a> Report<'a> {
             maps: None,
         }
     }
+}
+
+/// The caution that belongs under `answer`, where one does, `evidence` being of its pictures.
+pub fn caution(question: &str, answer: &str, evidence: &[Evidence]) -> Option<&'static Caution> {
+    // The question is about the last picture.
+    let nothing = Labels::default();
+    let labels = evidence.last().map_or(&nothing, |evidence| &evidence.labels);
+    evidence::caution(question, answer, labels)
+}
+
+/// What was found in a picture, in one line: labels with chances, then colours.
+pub fn seen_words(evidence: &Evidence) -> String {
+    let label = |label: &Label| format!("{} {:.0} %", label.name, label.probability * 100.0);
+    let labels: Vec<String> = evidence.labels.iter().map(label).collect();
+    let colours: Vec<&str> = evidence.colours.iter().map(|colour| colour.term.name()).collect();
+    let parts = [labels.join(", "), colours.join(", ")];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 /// Writes a JSON object on a line of its own.

@@ -185,7 +185,7 @@ fn model_args(folders: &Folders, args: &ReplayArgs, asked: Option<&ModelInfo>) -
     let model = args.model.clone().or_else(recorded).unwrap_or_else(|| DEFAULT_MODEL.to_owned());
     let recorded = asked.and_then(|model| Precision::named(&model.weights));
     let weights = args.weights.or(recorded).unwrap_or_default();
-    ModelArgs { model, weights }
+    ModelArgs { model, weights, no_evidence: false }
 }
 
 /// Why there is nothing to compare a new answer with, or nothing.
@@ -302,6 +302,7 @@ fn first_difference(then: &[Token], now: &[Token]) -> Option<Difference> {
 #[cfg(test)]
 mod tests {
     use conversation::Role;
+    use evidence::Evidence;
     use image::RgbImage;
     use values::frame::Source;
 
@@ -319,6 +320,7 @@ mod tests {
             height: 2,
             region: None,
             sha256: "a".into(),
+            evidence: Evidence::default(),
         };
         let text = tokens(ids).iter().map(|token| token.text.as_str()).collect();
         Exchange {
@@ -446,7 +448,7 @@ mod tests {
                 weights: "f32".into(),
                 device: "CPU".into(),
             };
-            let ModelArgs { model, weights } = model_args(&folders, &args, Some(&asked));
+            let ModelArgs { model, weights, .. } = model_args(&folders, &args, Some(&asked));
             assert!(matches!(weights, Precision::F32), "as it was asked");
             model
         };

@@ -9,8 +9,10 @@ use engine::{
     Engine, EngineError, EngineEvent, LoadProgress, LoadRequest, LoadedModel, Question,
     ScoreRequest, Scores,
 };
+use evidence::{Evidence, Witness};
 use model_store::Step;
 use values::config::{Device, Folders};
+use values::picture::Look;
 
 use super::{CliError, ModelArgs, Tools};
 
@@ -33,6 +35,10 @@ pub struct Session {
     engine: Engine,
     /// The model, once it is ready.
     pub model: Option<LoadedModel>,
+    /// Who says what is to be seen in a picture.
+    pub witness: Witness,
+    /// Whether a model that takes it is told of that.
+    told: bool,
 }
 
 impl Session {
@@ -40,7 +46,8 @@ impl Session {
     pub fn start(tools: Tools<'_>, args: &ModelArgs) -> Result<Self, CliError> {
         ctrlc::set_handler(interrupted).map_err(|error| CliError::Usage(error.to_string()))?;
         let engine = (tools.backend.start)(Box::new(|| ()))?;
-        let mut session = Self { engine, model: None };
+        let (witness, told) = (tools.witness(), !args.no_evidence);
+        let mut session = Self { engine, model: None, witness, told };
         session.load(tools.folders, args)?;
         Ok(session)
     }
@@ -77,6 +84,25 @@ impl Session {
                 _ => {}
             }
         }
+    }
+
+    /// What specialists see in each of `pictures`, as far as the model is told of it. They look
+    /// while it loads.
+    pub fn evidence(&mut self, pictures: &[Look]) -> Result<Vec<Evidence>, CliError> {
+        if self.model.is_some() && !self.tells() {
+            return Ok(Vec::new());
+        }
+        let wanted = if self.told { pictures } else { &[] };
+        let seen = wanted.iter().map(|picture| self.witness.evidence(picture));
+        let seen: Result<Vec<_>, _> = seen.collect();
+        self.ready()?;
+        if self.tells() { Ok(seen?) } else { Ok(Vec::new()) }
+    }
+
+    /// Whether the model, which is ready, is told what specialists see.
+    pub fn tells(&self) -> bool {
+        let takes = self.model.as_ref().is_some_and(|model| model.evidence_words().is_some());
+        self.told && takes
     }
 
     /// Asks, calls `each` with every token as it comes, and gives back the answer.

@@ -1,8 +1,9 @@
 //! What is said of a model.
 //!
-//! It lies here because what a model is told depends on it ([`EvidenceWords`]), and because the
-//! rooms that keep models, load them and show them all stand above this one.
+//! It lies here because what a model is told depends on it, and because the rooms that keep models,
+//! load them and show them all stand above this one.
 
+use evidence::EvidenceWords;
 use serde::{Deserialize, Serialize};
 
 /// All that is said of a model, to its user and to what asks it. A shipped model's manifest carries
@@ -24,21 +25,6 @@ pub struct ModelCard {
     pub licence: String,
     /// How large it is.
     pub sizes: Sizes,
-}
-
-/// The words in which a model is told what specialists saw. In each, `{}` stands for what is told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EvidenceWords {
-    /// What stands before the question, of the sentences below, joined by a space.
-    pub line: String,
-    /// The name that is sure.
-    pub seen: String,
-    /// The names that may be.
-    pub perhaps: String,
-    /// The text that was read.
-    pub text: String,
-    /// The colours.
-    pub colours: String,
 }
 
 /// How large a model is.

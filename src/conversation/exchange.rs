@@ -2,8 +2,10 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use evidence::{Caution, Evidence, Label, caution};
 use serde::{Deserialize, Serialize};
 use values::frame::Frame;
+use values::picture::About;
 use values::region::Region;
 
 use crate::{Answer, null_is_zero};
@@ -50,6 +52,52 @@ impl Exchange {
             alone: false,
         }
     }
+
+    /// What the model was told of the picture that is asked about, which is the last one.
+    #[must_use]
+    pub fn evidence(&self) -> Option<&Evidence> {
+        let evidence = &self.pictures.last()?.evidence;
+        (!evidence.is_empty()).then_some(evidence)
+    }
+
+    /// How sure the answer is: this is the one place that decides it.
+    ///
+    /// Where the answer names what the label encoder sees, that label's chance; else the mean of its
+    /// tokens'. `None` where there is neither.
+    #[must_use]
+    pub fn certainty(&self) -> Option<Certainty<'_>> {
+        let named = self.evidence().and_then(|seen| seen.labels.named_in(&self.answer.text));
+        let tokens = || self.answer.certainty().map(Certainty::Tokens);
+        named.map(Certainty::Label).or_else(tokens)
+    }
+
+    /// The caution that belongs under the answer, where one does.
+    #[must_use]
+    pub fn caution(&self) -> Option<&'static Caution> {
+        let nothing = Evidence::default();
+        let labels = &self.evidence().unwrap_or(&nothing).labels;
+        caution(&self.question, &self.answer.text, labels)
+    }
+}
+
+/// How sure an answer is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Certainty<'a> {
+    /// It names what the label encoder sees.
+    Label(&'a Label),
+    /// The geometric mean of its tokens' probabilities.
+    Tokens(f32),
+}
+
+impl Certainty<'_> {
+    /// The chance, 0 to 1.
+    #[must_use]
+    pub fn chance(self) -> f32 {
+        match self {
+            Self::Label(label) => label.probability,
+            Self::Tokens(mean) => mean,
+        }
+    }
 }
 
 /// Milliseconds since 1970.
@@ -74,6 +122,10 @@ pub struct Picture {
     pub region: Option<Region>,
     /// [`Frame::sha256`]: it names the pixels, whatever file they are in.
     pub sha256: String,
+    /// What the model was told that specialists see in it, or in the part; empty where it was told
+    /// nothing.
+    #[serde(default, skip_serializing_if = "Evidence::is_empty")]
+    pub evidence: Evidence,
 }
 
 impl Picture {
@@ -87,7 +139,14 @@ impl Picture {
             height: frame.height(),
             region,
             sha256: frame.sha256().to_string(),
+            evidence: Evidence::default(),
         }
+    }
+
+    /// By which it is told from others.
+    #[must_use]
+    pub fn about(&self) -> About {
+        About { sha256: self.sha256.as_str().into(), region: self.region }
     }
 
     /// Whether both show the model the same thing.

@@ -11,9 +11,9 @@ mod exchange;
 mod turn;
 
 pub use answer::{Answer, Finish, Timings, Token};
-pub use card::{EvidenceWords, ModelCard, Sizes};
-pub use exchange::{Exchange, ModelInfo, Options, Picture, now};
-pub use turn::{Role, Turn, turns_for};
+pub use card::{ModelCard, Sizes};
+pub use exchange::{Certainty, Exchange, ModelInfo, Options, Picture, now};
+pub use turn::{Role, Seen, Turn, turns_for};
 
 use serde::{Deserialize, Deserializer};
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use evidence::Evidence;
 use values::frame::Frame;
-use values::picture::Look;
+use values::picture::{About, Look};
 
 use crate::{Exchange, Picture};
 
@@ -16,6 +17,17 @@ pub struct Turn {
     pub text: String,
     /// What is shown with it; only the person shows pictures.
     pub pictures: Vec<Look>,
+    /// What is told before it of what specialists see in pictures, shown with this turn or before.
+    pub seen: Vec<Seen>,
+}
+
+/// What a model is told that specialists see in a picture, or in the part of one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// Which picture, and which part of it.
+    pub about: About,
+    /// What they see.
+    pub evidence: Evidence,
 }
 
 /// Who speaks.
@@ -36,6 +48,10 @@ pub enum Role {
 /// only mislead. So are exchanges that failed or brought no word, as if they had never been. Which
 /// picture it is the pixels decide; what is said is trimmed.
 ///
+/// What specialists see is told where what is meant changes: with the first question about a part,
+/// and again where the question before was about another. Where nothing is told now, what was said
+/// when it was is left out.
+///
 /// `pixels` is asked for pictures of `current` alone, whatever is told beside it: those before it
 /// are the same ones.
 ///
@@ -50,29 +66,43 @@ pub fn turns_for<'a, E>(
         exchange.pictures.iter().map(|picture| picture.sha256.as_str()).collect()
     };
     let same = about(current);
+    let is_told =
+        |exchange: &Exchange| exchange.pictures.iter().any(|picture| !picture.evidence.is_empty());
+    let untold = !is_told(current);
     let mut told: Vec<&Exchange> = if current.alone {
         Vec::new()
     } else {
-        earlier.rev().take_while(|exchange| about(exchange) == same).collect()
+        let fits =
+            |exchange: &&'a Exchange| about(exchange) == same && !(untold && is_told(exchange));
+        earlier.rev().take_while(fits).collect()
     };
     told.reverse();
     told.retain(|exchange| exchange.answer.is_told());
 
     let mut shown: Vec<&Picture> = Vec::new();
+    let mut meant: &[Picture] = &[];
     let mut turns = Vec::new();
     for exchange in told.into_iter().chain([current]) {
-        let mut pictures = Vec::new();
+        let (mut pictures, mut seen) = (Vec::new(), Vec::new());
         for picture in &exchange.pictures {
             if !shown.iter().any(|before| before.shows_the_same(picture)) {
                 shown.push(picture);
                 pictures.push(Look { frame: pixels(picture)?, region: picture.region });
             }
+            let same = |before: &Picture| {
+                before.shows_the_same(picture) && before.evidence == picture.evidence
+            };
+            if !picture.evidence.is_empty() && !meant.iter().any(same) {
+                seen.push(Seen { about: picture.about(), evidence: picture.evidence.clone() });
+            }
         }
+        meant = &exchange.pictures;
         let text = exchange.question.trim().to_owned();
-        turns.push(Turn { role: Role::User, text, pictures });
+        turns.push(Turn { role: Role::User, text, pictures, seen });
         if !std::ptr::eq(exchange, current) {
+            let (pictures, seen) = (Vec::new(), Vec::new());
             let text = exchange.answer.text.trim().to_owned();
-            turns.push(Turn { role: Role::Assistant, text, pictures: Vec::new() });
+            turns.push(Turn { role: Role::Assistant, text, pictures, seen });
         }
     }
     Ok(turns)
@@ -82,6 +112,8 @@ pub fn turns_for<'a, E>(
 mod tests {
     use std::convert::Infallible;
 
+    use evidence::Colour;
+    use evidence::colours::Term;
     use image::RgbImage;
     use values::frame::Source;
     use values::region::Region;
@@ -91,7 +123,8 @@ mod tests {
 
     fn picture(sha256: &str, region: Option<Region>) -> Picture {
         let (file, name) = ("pictures/0001.png".into(), "a.png".into());
-        Picture { file, name, width: 40, height: 30, region, sha256: sha256.into() }
+        let (sha256, evidence) = (sha256.into(), Evidence::default());
+        Picture { file, name, width: 40, height: 30, region, sha256, evidence }
     }
 
     fn exchange(question: &str, pictures: Vec<Picture>, text: &str) -> Exchange {
@@ -172,6 +205,37 @@ mod tests {
         ];
         let current = with("And?", "", Finish::Pending);
         assert_eq!(told(&earlier, &current), [asked("Now?", 1), said("A ca"), asked("And?", 0)]);
+    }
+
+    /// What is told with each question, by the first colour's share in a hundred.
+    fn seen(earlier: &[Exchange], current: &Exchange) -> Vec<Vec<u32>> {
+        let frame =
+            |_: &Picture| Ok::<_, Infallible>(Frame::new(RgbImage::new(1, 1), Source::Stdin));
+        let turns = turns_for(earlier.iter(), current, frame).unwrap();
+        let share = |seen: &Seen| (seen.evidence.colours[0].share * 100.0).round() as u32;
+        let asked = turns.iter().filter(|turn| turn.role == Role::User);
+        asked.map(|turn| turn.seen.iter().map(share).collect()).collect()
+    }
+
+    #[test]
+    fn what_is_seen_is_told_where_what_is_meant_changes() {
+        let with = |picture: Picture, share: f32| {
+            let colours = vec![Colour { term: Term::Red, share }];
+            Picture { evidence: Evidence { colours, ..Evidence::default() }, ..picture }
+        };
+        let whole = with(picture("a", None), 0.1);
+        let part = with(picture("a", Some(Region::new(0.0, 0.0, 0.5, 0.5).unwrap())), 0.2);
+        let ask = |picture: &Picture| exchange("What?", vec![picture.clone()], "This.");
+        let earlier = [ask(&whole), ask(&whole), ask(&part)];
+        assert_eq!(seen(&earlier, &ask(&part)), [vec![10], vec![], vec![20], vec![]]);
+        assert_eq!(seen(&earlier, &ask(&whole)), [vec![10], vec![], vec![20], vec![10]]);
+        // Text that was read later.
+        let more = with(picture("a", None), 0.3);
+        assert_eq!(seen(&earlier[..1], &ask(&more)), [vec![10], vec![30]]);
+        // Nothing is to be told any more: what was said before knew it.
+        let plain = ask(&picture("a", None));
+        assert_eq!(seen(&earlier, &plain), [Vec::<u32>::new()]);
+        assert_eq!(seen(&[plain], &ask(&whole)), [vec![], vec![10]]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the engine can be told.
 
 use conversation::{Exchange, Options, Picture, Role, Turn, turns_for};
+use evidence::Evidence;
 use model_store::ModelFolder;
 use values::config::{Device, Folders, Precision};
 use values::picture::Look;
@@ -56,9 +57,19 @@ impl Question {
     /// One question about some pictures, told as [`turns_for`] has it.
     #[must_use]
     pub fn new(pictures: &[Look], text: impl Into<String>) -> Self {
-        let named = pictures.iter().map(|look| Picture::of(&look.frame, look.region)).collect();
+        Self::told(pictures, &[], text)
+    }
+
+    /// The same, told what specialists see in each picture: `evidence` in their order.
+    #[must_use]
+    pub fn told(pictures: &[Look], evidence: &[Evidence], text: impl Into<String>) -> Self {
+        let mut seen = evidence.iter().cloned();
+        let named = pictures.iter().map(|look| Picture {
+            evidence: seen.next().unwrap_or_default(),
+            ..Picture::of(&look.frame, look.region)
+        });
         let options = Options::default();
-        let exchange = Exchange::new(text, named, options, None);
+        let exchange = Exchange::new(text, named.collect(), options, None);
         let pixels = |picture: &Picture| {
             let look = pictures.iter().find(|look| **look.frame.sha256() == picture.sha256);
             look.map(|look| look.frame.clone()).ok_or(EngineError::NoPicture)

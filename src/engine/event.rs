@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conversation::{Answer, ModelCard, ModelInfo, Token};
+use evidence::EvidenceWords;
 use grounding::{Piece, TokenLogits};
 use model_store::Step;
 use values::picture::ImageInput;
@@ -71,6 +72,14 @@ pub struct LoadedModel {
     pub folder: PathBuf,
     /// From the command to now.
     pub load_time: Duration,
+}
+
+impl LoadedModel {
+    /// The words in which it is told what specialists see; `None` where it takes none.
+    #[must_use]
+    pub fn evidence_words(&self) -> Option<&EvidenceWords> {
+        self.card.as_ref()?.evidence.as_ref()
+    }
 }
 
 /// An answer read back.

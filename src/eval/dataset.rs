@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::EvalError;
 
@@ -34,17 +35,10 @@ pub struct Boxed {
 /// A file that cannot be read, a line that is not as it should be, or no boxes at all.
 pub fn read(file: &Path) -> Result<Vec<Boxed>, EvalError> {
     let name = file.display().to_string();
-    let failed = |reason: String| EvalError::File { file: name.clone(), reason };
-    let open = std::fs::File::open(file).map_err(|error| failed(error.to_string()))?;
     let folder = file.parent().unwrap_or(Path::new(""));
     let mut all: Vec<Boxed> = Vec::new();
-    for (index, text) in BufReader::new(open).lines().enumerate() {
-        let text = text.map_err(|error| failed(error.to_string()))?;
-        if text.trim().is_empty() {
-            continue;
-        }
-        let bad = |reason: String| EvalError::Line { file: name.clone(), line: index + 1, reason };
-        let line: Line = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+    for (number, line) in lines::<Line>(file)? {
+        let bad = |reason: String| EvalError::Line { file: name.clone(), line: number, reason };
         let picture = folder.join(&line.image);
         let mut boxed: Vec<Boxed> = Vec::new();
         for (label, x0, y0, x1, y1) in line.boxes.unwrap_or_default() {
@@ -61,7 +55,31 @@ pub fn read(file: &Path) -> Result<Vec<Boxed>, EvalError> {
         all.append(&mut boxed);
     }
     if all.is_empty() {
-        return Err(failed("no line of it has boxes: there is nothing to point at".into()));
+        let reason = "no line of it has boxes: there is nothing to point at".to_owned();
+        return Err(EvalError::File { file: name, reason });
+    }
+    Ok(all)
+}
+
+/// The lines of `file`, each a JSON object, with their numbers from 1.
+pub fn lines<T: DeserializeOwned>(file: &Path) -> Result<Vec<(usize, T)>, EvalError> {
+    let name = file.display().to_string();
+    let failed =
+        |error: std::io::Error| EvalError::File { file: name.clone(), reason: error.to_string() };
+    let open = std::fs::File::open(file).map_err(failed)?;
+    let mut all = Vec::new();
+    for (index, text) in BufReader::new(open).lines().enumerate() {
+        let text = text.map_err(failed)?;
+        if text.trim().is_empty() {
+            continue;
+        }
+        let number = index + 1;
+        let line = serde_json::from_str(&text).map_err(|error| EvalError::Line {
+            file: name.clone(),
+            line: number,
+            reason: error.to_string(),
+        })?;
+        all.push((number, line));
     }
     Ok(all)
 }

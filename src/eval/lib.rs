@@ -1,16 +1,20 @@
-//! How right the maps are, on pictures where the answer is known.
+//! How right answers and maps are, on pictures where the answer is known.
 //!
+//! [`naming`] counts how often a picture's thing is called what it is, and how often the chances say
+//! so. Of maps,
 //! [`pointing`] asks each map where a named thing is, on photographs with boxes; [`composites`]
 //! puts four pictures into one and asks for each of them by name. Both set every map beside what
 //! a centre point, a random point or a map that ignores the word would reach.
 
 pub mod composites;
 pub mod dataset;
+pub mod naming;
 pub mod pointing;
 mod table;
 
 use encoder::{EncoderError, VisionEncoder};
 use engine::{EngineError, Question, ScoreRequest, Scores};
+use evidence::{EvidenceError, Witness};
 use explain::{Aim, ForcedWord, Readback, Told, read_all};
 use grounding::GroundingError;
 use values::config::DEFAULT_QUESTION;
@@ -48,6 +52,9 @@ pub enum EvalError {
     /// The vision encoder could not be run.
     #[error(transparent)]
     Encoder(#[from] EncoderError),
+    /// A specialist could not be run.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
 }
 
 /// Whatever reads answers back: the engine, waited for.
@@ -61,6 +68,10 @@ pub struct Looker<'a> {
     pub input: &'a ImageInput,
     /// Its vision encoder.
     pub vision: &'a dyn VisionEncoder,
+    /// Who says what is to be seen in a picture.
+    pub witness: &'a Witness,
+    /// Whether the model is told of it.
+    pub told: bool,
 }
 
 impl Looker<'_> {
@@ -74,11 +85,13 @@ impl Looker<'_> {
         word: &str,
         windows: bool,
     ) -> Result<ForcedWord, EvalError> {
-        let question = Question::new(std::slice::from_ref(picture), DEFAULT_QUESTION);
+        let evidence = if self.told { vec![self.witness.evidence(picture)?] } else { Vec::new() };
+        let pictures = std::slice::from_ref(picture);
+        let question = Question::told(pictures, &evidence, DEFAULT_QUESTION);
         let (answer, sampled) = (String::new(), Vec::new());
         let told = Told { question, picture: picture.clone(), answer, sampled };
         let aim = Aim::Word { word: word.to_owned(), windows };
-        let mut readback = Readback::new(told, self.input, aim);
+        let mut readback = Readback::new(told, self.input, aim, self.witness);
         let found = read_all(&mut readback, &mut *self.read)?;
         Ok(found.word().ok_or(GroundingError::OtherAnswer)?)
     }

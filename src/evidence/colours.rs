@@ -1,7 +1,7 @@
 //! The basic colour terms of a picture: which of eleven words (and beige) cover most of it.
 
 use image::{RgbImage, imageops};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use values::picture::{Filter, Look, resize};
 
 /// Side of the square in which pixels are counted: what the language model's tuning counted in.
@@ -10,7 +10,7 @@ const SIDE: u32 = 224;
 const SECOND: f32 = 0.25;
 
 /// A colour term.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "the names are the terms")]
 pub enum Term {
@@ -45,7 +45,7 @@ const TERMS: [Term; 12] = [
 ];
 
 /// A colour term with how much of the picture it covers.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Colour {
     /// The term.
     pub term: Term,

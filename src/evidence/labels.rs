@@ -3,9 +3,10 @@
 use std::cmp::Ordering;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use values::heatmap::Heatmap;
 use values::region::Region;
+use values::text;
 
 use crate::EvidenceError;
 
@@ -15,7 +16,7 @@ const FILE: &str = "labels.json";
 const MOST_PIXELS: f64 = 4_194_304.0;
 
 /// What a picture shows.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Labels {
     /// What it is, where that is likelier than not.
     pub sure: Option<Label>,
@@ -24,7 +25,7 @@ pub struct Labels {
 }
 
 /// A name for what a picture shows.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Label {
     /// The name, such as "tabby cat".
     pub name: String,
@@ -33,13 +34,25 @@ pub struct Label {
     /// How likely it is, 0 to 1, among all names.
     pub probability: f32,
     /// Where its score comes from: logits, whose mean is the score of the name's strongest row.
-    pub map: Heatmap,
+    /// `None` in what was kept: the picture gives it again.
+    #[serde(skip)]
+    pub map: Option<Heatmap>,
 }
 
 impl Labels {
     /// All of them, the likeliest first.
     pub fn iter(&self) -> impl Iterator<Item = &Label> {
         self.sure.iter().chain(&self.perhaps)
+    }
+
+    /// The one that `answer` names, by its name or else by its kind, as a whole word; the likeliest
+    /// of those.
+    #[must_use]
+    pub fn named_in(&self, answer: &str) -> Option<&Label> {
+        let by = |name: fn(&Label) -> Option<&str>| {
+            self.iter().find(|label| name(label).is_some_and(|name| text::holds(answer, name)))
+        };
+        by(|label| Some(&label.name)).or_else(|| by(|label| label.kind.as_deref()))
     }
 }
 
@@ -176,7 +189,7 @@ impl LabelSet {
             let map = Heatmap::new(grid.0, grid.1, map.to_vec())
                 .map_err(|error| EvidenceError::Failed(error.to_string()))?;
             let Group { name, kind } = self.groups[group].clone();
-            Ok(Label { name, kind, probability: sums[group] as f32, map: map.over(area) })
+            Ok(Label { name, kind, probability: sums[group] as f32, map: Some(map.over(area)) })
         };
         let ranked = self.ranked(&sums);
         let is_sure = |group: &usize| sums[*group] >= self.sure;
@@ -251,8 +264,9 @@ mod tests {
         let sure = labels.sure.as_ref().unwrap();
         assert_eq!((&*sure.name, sure.kind.as_deref()), ("lynx", Some("cat")));
         assert!((sure.probability - 0.6).abs() < 1e-6);
-        assert_eq!(sure.map.values(), [2.0, 0.0]);
-        assert!((sure.map.area().x() - 0.5).abs() < f32::EPSILON);
+        let map = sure.map.as_ref().unwrap();
+        assert_eq!(map.values(), [2.0, 0.0]);
+        assert!((map.area().x() - 0.5).abs() < f32::EPSILON);
         assert_eq!(names(&labels.perhaps), ["cat", "dog"]);
         assert_eq!(labels.iter().count(), 3);
     }

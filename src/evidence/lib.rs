@@ -9,21 +9,32 @@
 //! | [`labels`] | from a label encoder's scores to names with their chances and places |
 //! | [`colours`] | the basic colour terms of a picture |
 //! | [`told`] | the one line that a language model is told |
+//! | [`Witness`] | who gives evidence: the specialists, shared by all that ask |
+//! | [`Observer`] | the thread on which they look at what is shown |
+//! | [`caution`] | where an answer must not be relied on |
 //!
 //! What runs the networks is handed in by `main` as [`Specialists`]: `evidence/specialists`, a crate
 //! of its own, so that nothing here is compiled on top of it.
 
+mod caution;
 pub mod colours;
 pub mod labels;
+mod observer;
 pub mod told;
+mod witness;
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use values::picture::Look;
 use values::text::brief;
 
+pub use caution::{Caution, caution};
 pub use colours::Colour;
 pub use labels::{Label, Labels};
+pub use observer::{Observed, Observer};
+pub use told::EvidenceWords;
+pub use witness::Witness;
 
 /// The folder of the shipped label encoder, among those of the shipped models.
 pub const LABEL_ENCODER: &str = "label-encoder";
@@ -63,16 +74,18 @@ pub struct Specialists {
 }
 
 /// Names what is in a picture.
-pub trait LabelEncoder: Send {
+pub trait LabelEncoder: Send + Sync {
     /// What is in `picture`; where a part is marked, in that part with its surroundings.
     ///
     /// # Errors
     /// A picture without pixels, or a network that fails.
-    fn labels(&mut self, picture: &Look) -> Result<Labels, EvidenceError>;
+    fn labels(&self, picture: &Look) -> Result<Labels, EvidenceError>;
 }
 
-/// All that was found in a picture, or in the marked part of it.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// All that was found in a picture, or in the marked part of it. Its serde form is that of
+/// `session.json` and of the command line's JSON.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Evidence {
     /// What it shows.
     pub labels: Labels,
@@ -87,14 +100,20 @@ impl Evidence {
     ///
     /// # Errors
     /// See [`LabelEncoder::labels`].
-    pub fn of(picture: &Look, encoder: &mut dyn LabelEncoder) -> Result<Self, EvidenceError> {
+    pub fn of(picture: &Look, encoder: &dyn LabelEncoder) -> Result<Self, EvidenceError> {
         let labels = encoder.labels(picture)?;
         Ok(Self { labels, lines: Vec::new(), colours: colours::of(picture) })
+    }
+
+    /// Whether nothing was found, or nobody looked.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.labels.iter().next().is_none() && self.lines.is_empty() && self.colours.is_empty()
     }
 }
 
 /// A line of text that was read in a picture. It is other people's words.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     /// What it says, as it was read.
     pub text: String,

@@ -7,90 +7,135 @@
 //! What was read in a picture is other people's words, so nothing in the line may end it, add to it
 //! or mean anything to a tokenizer but itself.
 
+use serde::{Deserialize, Serialize};
 use values::text::{disguises, neutralise, words};
 
 use crate::{Evidence, Label};
 
+/// Where what is told stands in the words of a model.
+const PLACE: &str = "{}";
 /// The most lines of text that are told: as many as the tuning had.
 const MOST_LINES: usize = 4;
 /// The most characters of one of them, or of a name.
 const MOST_CHARACTERS: usize = 40;
-/// What begins each part of the line, as it is looked for in other people's words.
-const HEADS: [&str; 4] = ["seen:", "perhaps:", "text:", "colours:"];
+/// The most names that may be, and the most colours.
+const MOST_NAMES: usize = 4;
+const MOST_COLOURS: usize = 2;
+
+/// The words in which a model is told what specialists saw. In each, `{}` stands for what is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceWords {
+    /// What stands before the question, of the sentences below, joined by a space.
+    pub line: String,
+    /// The name that is sure.
+    pub seen: String,
+    /// The names that may be.
+    pub perhaps: String,
+    /// The text that was read.
+    pub text: String,
+    /// The colours.
+    pub colours: String,
+}
+
+/// What may stand in the line of other people's words.
+struct Quoting<'a> {
+    /// What the language model's tokenizer reads as control.
+    specials: &'a [String],
+    /// What begins each sentence of the line, in lower case.
+    heads: Vec<String>,
+}
 
 impl Evidence {
-    /// The line, with its line break; empty where nothing was found. `specials` are the texts that
-    /// the language model's tokenizer reads as control.
-    pub fn told(&self, specials: &[String]) -> String {
-        let name = |label: &Label| named(label, specials);
-        let perhaps: Vec<String> = self.labels.perhaps.iter().map(name).collect();
-        let lines = self.lines.iter().map(|line| quoted(&line.text, specials));
+    /// The line, in a model's words; empty where nothing was found. `specials` are the texts that
+    /// its tokenizer reads as control.
+    #[must_use]
+    pub fn told(&self, words: &EvidenceWords, specials: &[String]) -> String {
+        let quoting = Quoting { specials, heads: words.heads() };
+        let name = |label: &Label| quoting.named(label);
+        let perhaps: Vec<String> = self.labels.perhaps.iter().take(MOST_NAMES).map(name).collect();
+        let lines = self.lines.iter().map(|line| quoting.quoted(&line.text));
         let lines: Vec<String> = lines.filter(|line| !line.is_empty()).take(MOST_LINES).collect();
-        let colours: Vec<&str> = self.colours.iter().map(|colour| colour.term.name()).collect();
-        let parts: Vec<String> = [
-            ("Seen", self.labels.sure.as_ref().map(name).unwrap_or_default()),
-            ("Perhaps", perhaps.join(", ")),
-            ("Text", lines.join(" / ")),
-            ("Colours", colours.join(", ")),
+        let colours = self.colours.iter().take(MOST_COLOURS);
+        let colours: Vec<&str> = colours.map(|colour| colour.term.name()).collect();
+        let sentences: Vec<String> = [
+            (&words.seen, self.labels.sure.as_ref().map(name).unwrap_or_default()),
+            (&words.perhaps, perhaps.join(", ")),
+            (&words.text, lines.join(" / ")),
+            (&words.colours, colours.join(", ")),
         ]
         .into_iter()
         .filter(|(_, said)| !said.is_empty())
-        .map(|(head, said)| format!("{head}: {said}."))
+        .map(|(words, said)| words.replacen(PLACE, &said, 1))
         .collect();
-        if parts.is_empty() { String::new() } else { format!("[{}]\n", parts.join(" ")) }
+        if sentences.is_empty() {
+            return String::new();
+        }
+        words.line.replacen(PLACE, &sentences.join(" "), 1)
     }
 }
 
-/// A label's name, with its kind in brackets where the name does not say it.
-fn named(label: &Label, specials: &[String]) -> String {
-    let name = quoted(&label.name, specials);
-    match &label.kind {
-        Some(kind) if !label.name.to_lowercase().contains(&kind.to_lowercase()) => {
-            format!("{name} ({})", quoted(kind, specials))
-        }
-        _ => name,
+impl EvidenceWords {
+    fn heads(&self) -> Vec<String> {
+        let Self { seen, perhaps, text, colours, .. } = self;
+        let head = |words: &String| words.split(PLACE).next().map(str::trim).map(str::to_lowercase);
+        let heads = [seen, perhaps, text, colours].into_iter().filter_map(head);
+        heads.filter(|head| !head.is_empty()).collect()
     }
 }
 
-/// Words as they may stand in the line: on one line and short, square brackets made round, no
-/// beginning of a part, no special token.
-fn quoted(text: &str, specials: &[String]) -> String {
-    let harmless = |c: char| match c {
-        '[' => '(',
-        ']' => ')',
-        c if disguises(c) => ' ',
-        c => c,
-    };
-    let mut text = words(&text.chars().map(harmless).collect::<String>());
-    for head in HEADS {
-        while let Some(at) = text.to_ascii_lowercase().find(head) {
-            text.remove(at + head.len() - 1);
+impl Quoting<'_> {
+    /// A label's name, with its kind in brackets where the name does not say it.
+    fn named(&self, label: &Label) -> String {
+        let name = self.quoted(&label.name);
+        match &label.kind {
+            Some(kind) if !label.name.to_lowercase().contains(&kind.to_lowercase()) => {
+                format!("{name} ({})", self.quoted(kind))
+            }
+            _ => name,
         }
     }
-    // Shortened first: what is cut could otherwise make a special of what was broken.
-    let short: String = text.chars().take(MOST_CHARACTERS).collect();
-    neutralise(short.trim_end(), specials)
+
+    /// Words as they may stand in the line: on one line and short, square brackets made round, no
+    /// beginning of a sentence of it, no special token.
+    fn quoted(&self, text: &str) -> String {
+        let harmless = |c: char| match c {
+            '[' => '(',
+            ']' => ')',
+            c if disguises(c) => ' ',
+            c => c,
+        };
+        let mut text = words(&text.chars().map(harmless).collect::<String>());
+        for head in &self.heads {
+            while let Some(at) = text.to_ascii_lowercase().find(head) {
+                // Its last character is what makes it one: a colon.
+                let last = head.chars().next_back().map_or(1, char::len_utf8);
+                text.replace_range(at + head.len() - last..at + head.len(), "");
+            }
+        }
+        // Shortened first: what is cut could otherwise make a special of what was broken.
+        let short: String = text.chars().take(MOST_CHARACTERS).collect();
+        neutralise(short.trim_end(), self.specials)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use values::heatmap::Heatmap;
-
     use super::*;
     use crate::colours::Term;
     use crate::{Colour, Labels, Line};
+
+    fn tuned() -> EvidenceWords {
+        let [line, seen, perhaps, text, colours] =
+            ["[{}]\n", "Seen: {}.", "Perhaps: {}.", "Text: {}.", "Colours: {}."].map(str::to_owned);
+        EvidenceWords { line, seen, perhaps, text, colours }
+    }
 
     fn specials() -> Vec<String> {
         ["<|im_start|>", "<|im_end|>", "<image>"].map(str::to_owned).to_vec()
     }
 
     fn label(name: &str, kind: Option<&str>) -> Label {
-        Label {
-            name: name.into(),
-            kind: kind.map(str::to_owned),
-            probability: 0.6,
-            map: Heatmap::new(1, 1, vec![0.0]).unwrap(),
-        }
+        Label { name: name.into(), kind: kind.map(str::to_owned), probability: 0.6, map: None }
     }
 
     fn evidence(sure: Option<Label>, perhaps: Vec<Label>, lines: &[&str]) -> Evidence {
@@ -109,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_line_is_the_one_of_the_tuning() {
-        let told = |evidence: Evidence| evidence.told(&specials());
+        let told = |evidence: Evidence| evidence.told(&tuned(), &specials());
         let all = evidence(
             Some(label("tabby cat", Some("cat"))),
             vec![label("lynx", Some("cat")), label("drum", None)],
@@ -126,6 +171,8 @@ mod tests {
         assert!(told(capital).starts_with("[Seen: Maltese Dog. "));
         let many = evidence(None, vec![], &["1", " ", "2", "3", "4", "5"]);
         assert!(told(many).starts_with("[Text: 1 / 2 / 3 / 4. "));
+        let many = evidence(None, vec![label("drum", None); 9], &[]);
+        assert!(told(many).starts_with("[Perhaps: drum, drum, drum, drum. "));
     }
 
     #[test]
@@ -138,17 +185,17 @@ mod tests {
             ("<|im_end|>", "< |im_end|>"),
             ("<<image>image>", "<< image>image>"),
             ("red. COLOURS:: blue. text: no", "red. COLOURS blue. text no"),
-            ("Open: 9 to 5", "Open: 9 to 5"),
+            ("Open: 9 to 5 {}", "Open: 9 to 5 {}"),
             ("猫に注意 é", "猫に注意 é"),
         ] {
             let evidence = |name: &str, text| {
                 evidence(Some(label(name, Some("object"))), vec![], &[text, "EXIT"])
             };
-            let told = evidence("sign", written).told(&specials());
+            let told = evidence("sign", written).told(&tuned(), &specials());
             assert_eq!(told, plain.replace("QUOTED", quoted), "{written:?}");
             assert!(specials().iter().all(|special| !told.contains(special)), "{told}");
             // A name is no more trusted than what was read.
-            let told = evidence(written, "QUOTED").told(&specials());
+            let told = evidence(written, "QUOTED").told(&tuned(), &specials());
             assert_eq!(told, plain.replace("sign", quoted), "{written:?}");
         }
     }
@@ -156,7 +203,7 @@ mod tests {
     #[test]
     fn a_long_line_is_cut_and_leaves_no_special() {
         let long = format!("{}<|im_<|im_end|>end|> and more", "é".repeat(25));
-        let told = evidence(None, vec![], &[&*long; 9]).told(&specials());
+        let told = evidence(None, vec![], &[&*long; 9]).told(&tuned(), &specials());
         assert!(!told.contains("<|im_end|>"), "{told}");
         assert!(told.chars().count() < MOST_LINES * (MOST_CHARACTERS + 8) + 60, "{told}");
         assert_eq!(told.matches('\n').count(), 1);

@@ -19,7 +19,7 @@ const MODEL: Lane = Lane::new(1);
 const DUAL: Lane = Lane::new(2);
 const ATTENTION: Lane = Lane::new(3);
 const PHRASE: Lane = Lane::new(4);
-const LABELS: Lane = Lane::new(5);
+const CHOICES: Lane = Lane::new(5);
 
 /// What came of a wish.
 #[derive(Debug, Clone)]
@@ -28,8 +28,8 @@ pub enum MapNews {
     Attention(Result<Arc<EncoderMaps>, String>),
     /// Where the dual encoder finds a phrase.
     Phrase(Result<Found, String>),
-    /// Zero-shot labels, each with its share.
-    Labels(Result<Vec<(String, f32)>, String>),
+    /// How it shares the picture out among those words: each with its share.
+    Choices(Result<Vec<(String, f32)>, String>),
     /// The dual encoder that was chosen: its name.
     Dual(Result<String, String>),
 }
@@ -45,7 +45,7 @@ pub enum MapJob {
     /// Where the dual encoder finds this phrase.
     Phrase(Look, String),
     /// How the dual encoder shares the picture out among these words.
-    Labels(Look, Vec<String>),
+    Choices(Look, Vec<String>),
 }
 
 /// The thread. Of each kind of map only the newest wish counts.
@@ -76,7 +76,7 @@ impl Explainer {
     /// The dual encoder lies in `folder`, or there is none: maps of another are out of date.
     pub fn dual(&self, folder: Option<PathBuf>) {
         self.0.forget(PHRASE);
-        self.0.forget(LABELS);
+        self.0.forget(CHOICES);
         self.put(DUAL, MapJob::Dual(folder));
     }
 
@@ -91,8 +91,8 @@ impl Explainer {
     }
 
     /// Wants to know how the dual encoder shares `picture` out among `words`.
-    pub fn labels(&self, picture: Look, words: Vec<String>) {
-        self.put(LABELS, MapJob::Labels(picture, words));
+    pub fn choices(&self, picture: Look, words: Vec<String>) {
+        self.put(CHOICES, MapJob::Choices(picture, words));
     }
 
     /// Another picture is shown, or another part: maps of this one are out of date.
@@ -150,8 +150,8 @@ impl Work for Maps {
             MapJob::Phrase(picture, phrase) => {
                 MapNews::Phrase(guard(|| self.phrase(&picture, &phrase)))
             }
-            MapJob::Labels(picture, words) => {
-                MapNews::Labels(guard(|| self.labels(&picture, &words)))
+            MapJob::Choices(picture, words) => {
+                MapNews::Choices(guard(|| self.choices(&picture, &words)))
             }
         };
         desk.tell(news);
@@ -189,7 +189,7 @@ impl Maps {
         dual.find(picture, phrase).map_err(|error| error.to_string())
     }
 
-    fn labels(&mut self, picture: &Look, words: &[String]) -> Result<Vec<(String, f32)>, String> {
+    fn choices(&mut self, picture: &Look, words: &[String]) -> Result<Vec<(String, f32)>, String> {
         let dual = self.dual.as_mut().ok_or(NO_DUAL)?;
         dual.shares(picture, words).map_err(|error| error.to_string())
     }

@@ -12,6 +12,8 @@ mod readback;
 mod reader;
 mod shown;
 mod sight;
+#[cfg(test)]
+mod testing;
 mod ties;
 mod told;
 

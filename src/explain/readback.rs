@@ -1,6 +1,7 @@
 //! An answer read back, one reading after another, to find what in the picture it stands on.
 
 use engine::{ScoreRequest, Scores};
+use evidence::{EvidenceError, Witness};
 use grounding::{GroundingError, Piece, tokens_at};
 use image::RgbImage;
 use values::config::Fill;
@@ -12,7 +13,7 @@ use super::check::Check;
 use super::occlusion::Curtain;
 use super::sight::Sight;
 use super::ties::Grounding;
-use super::told::Told;
+use super::told::{Left, Told};
 use super::{Causal, ForcedWord};
 
 /// A reading that takes longer than this, in seconds, is not done ten times more for each answer:
@@ -71,6 +72,8 @@ impl Finding {
 /// engine is to read back, [`Readback::take`] takes what came of it.
 pub struct Readback {
     told: Told,
+    /// Who says what is to be seen of what is left of the picture.
+    witness: Witness,
     grid: (usize, usize),
     /// What the encoder was shown, and the part of the frame that it covers.
     input: (RgbImage, Region),
@@ -103,9 +106,10 @@ enum Found {
 }
 
 impl Readback {
-    /// What `aim` says about `told`, by a model that is shown pictures as `input` has it.
+    /// What `aim` says about `told`, by a model that is shown pictures as `input` has it and told
+    /// what `witness` sees of them.
     #[must_use]
-    pub fn new(told: Told, input: &ImageInput, aim: Aim) -> Self {
+    pub fn new(told: Told, input: &ImageInput, aim: Aim, witness: &Witness) -> Self {
         let told = match &aim {
             Aim::Word { word, .. } => told.with_word(word),
             Aim::Ground | Aim::Hide(_) => told,
@@ -120,6 +124,7 @@ impl Readback {
         };
         Self {
             told,
+            witness: witness.clone(),
             grid: input.grid().unwrap_or_default(),
             input: (pixels, shown),
             patience: PATIENCE,
@@ -138,15 +143,17 @@ impl Readback {
     }
 
     /// What is to be read back next; `None` at the end.
-    #[must_use]
-    pub fn next(&self) -> Option<ScoreRequest> {
-        let pixels = match &self.stage {
-            Stage::Given => return Some(self.told.as_given()),
-            Stage::Sight(sight) => sight.picture(),
-            Stage::Check(check) => check.picture(),
-            Stage::Over => None,
+    ///
+    /// # Errors
+    /// Specialists that fail.
+    pub fn next(&self) -> Result<Option<ScoreRequest>, EvidenceError> {
+        let (pixels, left) = match &self.stage {
+            Stage::Given => return Ok(Some(self.told.as_given())),
+            Stage::Sight(sight) => (sight.picture(), sight.left()),
+            Stage::Check(check) => (check.picture(), Left::Rest),
+            Stage::Over => (None, Left::Nothing),
         };
-        pixels.map(|pixels| self.told.about(pixels))
+        pixels.map(|pixels| self.told.about(pixels, left, &self.witness)).transpose()
     }
 
     /// Takes what came of the last reading.
@@ -224,12 +231,12 @@ impl Readback {
 /// Has all of it read, one reading after another.
 ///
 /// # Errors
-/// Those of `read`, and logits that do not fit the answer.
-pub fn read_all<E: From<GroundingError>>(
+/// Those of `read`, logits that do not fit the answer, specialists that fail.
+pub fn read_all<E: From<GroundingError> + From<EvidenceError>>(
     readback: &mut Readback,
     mut read: impl FnMut(ScoreRequest) -> Result<Scores, E>,
 ) -> Result<Finding, E> {
-    while let Some(wanted) = readback.next() {
+    while let Some(wanted) = readback.next()? {
         readback.take(&read(wanted)?)?;
     }
     readback.found().ok_or_else(|| GroundingError::OtherAnswer.into())
@@ -247,6 +254,7 @@ mod tests {
     use values::region::Region;
 
     use super::*;
+    use crate::testing::looking;
 
     /// A lemon is yellow and lies at the lower right.
     fn picture() -> Look {
@@ -264,6 +272,22 @@ mod tests {
             picture,
             answer: answer.to_owned(),
             sampled: vec![7],
+        }
+    }
+
+    /// Why a reading comes to nothing.
+    #[derive(Debug)]
+    struct Failed;
+
+    impl From<GroundingError> for Failed {
+        fn from(_: GroundingError) -> Self {
+            Self
+        }
+    }
+
+    impl From<EvidenceError> for Failed {
+        fn from(_: EvidenceError) -> Self {
+            Self
         }
     }
 
@@ -296,7 +320,7 @@ mod tests {
     }
 
     fn ground(answer: &str) -> Readback {
-        Readback::new(told(answer), &INPUT, Aim::Ground)
+        Readback::new(told(answer), &INPUT, Aim::Ground, &looking())
     }
 
     fn grounding(readback: &Readback) -> Grounding {
@@ -307,11 +331,11 @@ mod tests {
     fn a_phrase_is_placed_where_it_is_seen() {
         let mut readback = ground("A lemon.");
         assert_eq!(readback.found(), None);
-        while let Some(wanted) = readback.next() {
+        while let Some(wanted) = readback.next().unwrap() {
             assert_eq!(wanted.answer, "A lemon.");
             readback.take(&scores(&wanted)).unwrap();
             let found = grounding(&readback);
-            assert_eq!((found.words.len(), found.settled), (2, readback.next().is_none()));
+            assert_eq!((found.words.len(), found.settled), (2, readback.next().unwrap().is_none()));
         }
         assert_eq!(readback.readings, 1 + 1 + 9);
         assert!((readback.seconds - 1.1).abs() < 1e-9);
@@ -328,7 +352,7 @@ mod tests {
     fn what_every_part_brings_about_is_all_over() {
         let mut readback = ground("A lemon.");
         let mut reading = 0;
-        while let Some(wanted) = readback.next() {
+        while let Some(wanted) = readback.next().unwrap() {
             let mut scores = scores(&wanted);
             // The whole picture, then nothing, then windows.
             scores.logits.logprobs[1] = if reading == 1 { -6.0 } else { -0.1 };
@@ -341,7 +365,7 @@ mod tests {
     #[test]
     fn what_is_as_probable_about_nothing_has_no_place() {
         let mut readback = ground("A lemon.");
-        while let Some(wanted) = readback.next() {
+        while let Some(wanted) = readback.next().unwrap() {
             let mut scores = scores(&wanted);
             scores.logits.logprobs = vec![-0.1; 3];
             readback.take(&scores).unwrap();
@@ -353,22 +377,22 @@ mod tests {
     #[test]
     fn a_slow_model_gives_the_words_their_maps_and_no_more() {
         let mut readback = ground("A lemon.");
-        let wanted = readback.next().unwrap();
+        let wanted = readback.next().unwrap().unwrap();
         readback.take(&Scores { took: PATIENCE + 1.0, ..scores(&wanted) }).unwrap();
-        assert!(readback.next().is_none());
+        assert!(readback.next().unwrap().is_none());
         let found = grounding(&readback);
         assert_eq!((found.words.len(), found.phrases[0].place), (2, None));
         assert!(found.settled && !found.sought);
 
         let mut readback = ground("A lemon.").patient();
         readback.take(&Scores { took: PATIENCE + 1.0, ..scores(&wanted) }).unwrap();
-        assert!(readback.next().is_some() && !grounding(&readback).settled);
+        assert!(readback.next().unwrap().is_some() && !grounding(&readback).settled);
     }
 
     #[test]
     fn readings_of_another_answer_are_refused() {
         let mut readback = ground("No.");
-        let wanted = readback.next().unwrap();
+        let wanted = readback.next().unwrap().unwrap();
         assert!(readback.take(&scores(&wanted)).is_err());
     }
 
@@ -376,10 +400,10 @@ mod tests {
     fn a_word_takes_two_readings_and_with_windows_eleven() {
         for (windows, readings) in [(false, 2), (true, 11)] {
             let aim = Aim::Word { word: "lemon".into(), windows };
-            let mut readback = Readback::new(told("A cat."), &INPUT, aim);
+            let mut readback = Readback::new(told("A cat."), &INPUT, aim, &looking());
             let read = |wanted: ScoreRequest| {
                 assert_eq!((wanted.answer.as_str(), wanted.sampled.len()), ("A lemon.", 0));
-                Ok::<_, GroundingError>(scores(&wanted))
+                Ok::<_, Failed>(scores(&wanted))
             };
             let found = read_all(&mut readback, read).unwrap().word().unwrap();
             assert_eq!(readback.readings, readings);
@@ -390,14 +414,15 @@ mod tests {
 
     #[test]
     fn a_check_is_known_as_it_goes() {
-        let mut readback = Readback::new(told("A lemon."), &INPUT, Aim::Hide(Fill::Mean));
-        assert_eq!(readback.next().unwrap().sampled, [7]);
+        let mut readback =
+            Readback::new(told("A lemon."), &INPUT, Aim::Hide(Fill::Mean), &looking());
+        assert_eq!(readback.next().unwrap().unwrap().sampled, [7]);
         let mut done = 0;
-        while let Some(wanted) = readback.next() {
+        while let Some(wanted) = readback.next().unwrap() {
             readback.take(&scores(&wanted)).unwrap();
             done += 1;
             let causal = readback.found().and_then(Finding::causal).unwrap();
-            assert_eq!((causal.done, causal.running), (done, readback.next().is_some()));
+            assert_eq!((causal.done, causal.running), (done, readback.next().unwrap().is_some()));
         }
         assert_eq!(done, 56);
     }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use engine::{ScoreRequest, Scores};
+use evidence::Witness;
 use values::job::{Desk, Lane, Trouble, Work, Worker};
 use values::panics;
 use values::picture::ImageInput;
@@ -47,12 +48,16 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Starts the thread; `wake` is called on it after each piece of news.
+    /// Starts the thread, on which `witness` looks at what is left of a picture; `wake` is called on
+    /// it after each piece of news.
     ///
     /// # Errors
     /// Where the system gives no thread.
-    pub fn start(wake: impl Fn() + Send + 'static) -> std::io::Result<Self> {
-        let make = |_: &Desk<'_, ReadJob, ReadNews>| Readbacks(HashMap::new());
+    pub fn start(witness: Witness, wake: impl Fn() + Send + 'static) -> std::io::Result<Self> {
+        let make = move |_: &Desk<'_, ReadJob, ReadNews>| Readbacks {
+            witness: witness.clone(),
+            under_way: HashMap::new(),
+        };
         let worker = Worker::start("lorgnette-readback", WAITING, make, wake)?;
         Ok(Self { worker, last: 0 })
     }
@@ -91,7 +96,10 @@ impl Reader {
     }
 }
 
-struct Readbacks(HashMap<ReadId, Readback>);
+struct Readbacks {
+    witness: Witness,
+    under_way: HashMap<ReadId, Readback>,
+}
 
 impl Work for Readbacks {
     type Job = ReadJob;
@@ -101,14 +109,14 @@ impl Work for Readbacks {
         let (id, step) = match job {
             ReadJob::Begin(id, begun) => {
                 let (told, input, aim) = *begun;
-                (id, panics::guard(|| Ok(Readback::new(told, &input, aim))))
+                (id, panics::guard(|| Ok(Readback::new(told, &input, aim, &self.witness))))
             }
             ReadJob::Take(id, scores) => {
-                let Some(mut readback) = self.0.remove(&id) else { return };
+                let Some(mut readback) = self.under_way.remove(&id) else { return };
                 (id, panics::guard(|| readback.take(&scores).map(|()| readback)))
             }
             ReadJob::End(id) => {
-                self.0.remove(&id);
+                self.under_way.remove(&id);
                 return;
             }
         };
@@ -128,11 +136,15 @@ impl Readbacks {
         if let Some(found) = readback.found() {
             desk.tell(ReadNews::Found(id, Box::new(found)));
         }
-        if let Some(wanted) = readback.next() {
-            self.0.insert(id, readback);
-            desk.tell(ReadNews::Wants(id, Box::new(wanted)));
-        } else {
-            desk.tell(ReadNews::Over(id));
-        }
+        let news = match panics::guard(|| readback.next()) {
+            Ok(Ok(Some(wanted))) => {
+                self.under_way.insert(id, readback);
+                ReadNews::Wants(id, Box::new(wanted))
+            }
+            Ok(Ok(None)) => ReadNews::Over(id),
+            Ok(Err(error)) => ReadNews::Failed(id, error.to_string()),
+            Err(reason) => ReadNews::Failed(id, reason),
+        };
+        desk.tell(news);
     }
 }

@@ -11,6 +11,7 @@ use values::heatmap::Heatmap;
 use values::region::Region;
 
 use super::occlusion::{Area, Curtain, GRID, sum};
+use super::told::Left;
 
 /// Side of a window, in cells of the finest grid; windows lie half a window apart.
 const WINDOW: usize = 4;
@@ -54,6 +55,13 @@ impl Sight {
             return Some(self.curtain.closed());
         }
         Some(self.curtain.only(*self.windows.get(self.seen.len())?))
+    }
+
+    /// What is left to be seen in it.
+    pub fn left(&self) -> Left {
+        let window = self.closed.as_ref().and_then(|_| self.windows.get(self.seen.len()));
+        let part = window.and_then(|area| area.region(self.curtain.shown));
+        part.map_or(Left::Nothing, Left::Part)
     }
 
     /// Takes ln p of each token of the answer about the last picture.

@@ -35,7 +35,15 @@
 //!       "name": "cat.jpg",
 //!       "width": 640, "height": 480,
 //!       "region": {"x": 0.25, "y": 0.5, "width": 0.5, "height": 0.5},
-//!       "sha256": "…"
+//!       "sha256": "…",
+//!       "evidence": {
+//!         "labels": {
+//!           "sure": {"name": "tabby cat", "kind": "cat", "probability": 0.62},
+//!           "perhaps": [{"name": "lynx", "kind": "cat", "probability": 0.21}]
+//!         },
+//!         "lines": [],
+//!         "colours": [{"term": "brown", "share": 0.47}]
+//!       }
 //!     }],
 //!     "question": "What is that?",
 //!     "options": {"max_tokens": 256, "temperature": 0.0, "seed": 0},
@@ -59,6 +67,8 @@
 //! | `pictures[].name` | what to call it; never a path |
 //! | `pictures[].region` | the part that "that" means, as fractions of width and height from the top left; `null` for all of it |
 //! | `pictures[].sha256` | over width and height as 32-bit little-endian numbers, then the RGB bytes from the top |
+//! | `pictures[].evidence` | what the model was told that specialists see in the part; left out where it was told nothing |
+//! | `evidence.lines` | text that was read: `text`, `probability`, `place` (its four corners as fractions) |
 //! | `model` | `null` where none was loaded |
 //! | `tokens[].logprob` | natural logarithm of the probability at temperature 1; `null` for none |
 //! | `finish` | `end`, `length`, `repetition`, `stopped`, `interrupted` (the program ended first), `failed` (then `error` says why) |

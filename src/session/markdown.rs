@@ -45,6 +45,9 @@ fn render_exchange(
     if !answer.is_empty() {
         let _ = writeln!(text, "\n{}", tame(answer));
     }
+    if let Some(caution) = exchange.caution() {
+        let _ = writeln!(text, "\n**{}**", escape(&caution.text));
+    }
     let _ = writeln!(text, "\n*{}*", colophon(exchange));
 }
 

@@ -91,6 +91,7 @@ mod tests {
             height: pixels.height(),
             region: None,
             sha256: Frame::new(pixels.clone(), Source::Stdin).sha256().to_string(),
+            evidence: <_>::default(),
         }
     }
 

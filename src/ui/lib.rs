@@ -16,6 +16,7 @@
 pub mod announce;
 pub mod ask;
 pub mod camera;
+mod evidence;
 pub mod gallery;
 pub mod history;
 pub mod keys;
@@ -76,6 +77,8 @@ pub enum Action {
     Stop,
     /// Put the question of this card again.
     AskAgain(usize),
+    /// Ask this about the picture of this card.
+    AskAbout(usize, String),
     /// Maps over the picture.
     Maps(maps::MapAction),
     /// Switch live mode on or off.

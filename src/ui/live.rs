@@ -7,7 +7,7 @@ use egui::{CornerRadius, Frame, Margin, RichText, Stroke, Ui};
 use egui_material_icons::icons::{ICON_AUTORENEW, ICON_PUSH_PIN};
 
 use super::markdown::{self, Answer, Mark, MarkdownStyle};
-use super::talk::Card;
+use super::talk::{Card, caution};
 use super::theme::{Palette, ROUND};
 use super::widgets::labelled_button;
 use super::{Action, View, maps};
@@ -73,7 +73,7 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     frame.show(ui, |ui| {
         ui.set_width(ui.available_width());
         held(ui, view, palette, actions);
-        maps::show_labels(ui, view, actions);
+        maps::show_choices(ui, view, actions);
     });
 }
 
@@ -108,6 +108,7 @@ fn held(ui: &mut Ui, view: &View, palette: Palette, actions: &mut Vec<Action>) {
             RichText::new("Underlined: new since the last look").size(12.5).color(palette.weak),
         );
     }
+    caution(ui, card, palette);
     if live.held.is_some() && labelled_button(ui, ICON_PUSH_PIN, "Keep this").clicked() {
         actions.push(Action::KeepLive);
     }

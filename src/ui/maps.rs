@@ -14,8 +14,8 @@ use super::talk::Card;
 
 mod boxes;
 mod check;
+mod choices;
 mod encoder;
-mod labels;
 mod layer;
 mod legend;
 mod marks;
@@ -26,7 +26,7 @@ mod prefs;
 mod words;
 
 pub(super) use boxes::{point, show as show_boxes};
-pub(super) use labels::show as show_labels;
+pub(super) use choices::show as show_choices;
 pub(super) use layer::{paint, refresh};
 pub(super) use marks::{legend as marks_legend, marks, pointed_at};
 pub(super) use panel::{beside, show as show_panel, spoken};
@@ -126,14 +126,14 @@ pub struct Maps {
     pub checked: Option<usize>,
     /// The dual encoder: its name, or why it cannot be used.
     pub dual: Wanted<String>,
-    /// Zero-shot labels of the picture: each with its share, 0 to 1.
-    pub labels: Vec<(String, f32)>,
+    /// How the dual encoder shares the picture out among your words: each with its share, 0 to 1.
+    pub choices: Vec<(String, f32)>,
     /// What is typed for a word map.
     pub typing_word: String,
     /// What is typed for a phrase map.
     pub typing_phrase: String,
     /// The words to compare the picture with, while they are edited.
-    typing_labels: Option<String>,
+    typing_choices: Option<String>,
     /// The map as it is drawn.
     layer: layer::Layer,
 }

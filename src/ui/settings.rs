@@ -177,12 +177,18 @@ fn answers(ui: &mut Ui, view: &mut View) {
     row(
         ui,
         "Not sure below",
-        "An answer whose tokens are less likely than this on average says so",
+        "An answer says so where the label encoder gives what it names a smaller chance; where it \
+         names nothing that is seen, where its tokens are less likely on average",
         |ui| {
             let percent = |value: f64, _| format!("{:.0} %", value * 100.0);
             ui.add(Slider::new(&mut settings.unsure_below, 0.0..=1.0).custom_formatter(percent));
         },
     );
+    ui.checkbox(&mut settings.evidence, "Tell the model what the specialists see in a picture")
+        .on_hover_text(
+            "Names and colours found by small networks, put before the question. A model that was \
+             made for it names almost nothing without.",
+        );
     ui.checkbox(&mut settings.details, "Show tokens and probabilities of every answer");
     let speech = view.system.mute.is_none();
     ui.add_enabled(speech, egui::Checkbox::new(&mut settings.read_aloud, "Read answers aloud"));

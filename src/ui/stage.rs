@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use ::evidence::Evidence;
 use egui::{
     Align2, Color32, CornerRadius, Frame as UiFrame, Image, Margin, Panel, Rect, RichText, Role,
     Sense, Stroke, StrokeKind, TextureHandle, Ui, WidgetInfo, pos2, vec2,
@@ -16,10 +17,11 @@ use values::frame::Frame;
 use values::region::Region;
 
 use super::camera::trouble;
+use super::maps::Wanted;
 use super::mark::{self, Grab, Place};
 use super::theme::{Palette, ROUND, space};
 use super::widgets::{icon_button, labelled_button, main_button};
-use super::{Action, View, gallery, maps};
+use super::{Action, View, evidence, gallery, maps};
 
 /// The picture that is shown.
 #[derive(Debug, Clone)]
@@ -43,6 +45,8 @@ pub struct Stage {
     pub opened: Vec<PathBuf>,
     /// Its number among them.
     pub at: usize,
+    /// What specialists see in it, or in the part.
+    pub evidence: Wanted<Evidence>,
     /// A picture is being read.
     pub reading: Option<String>,
     texture: Option<TextureHandle>,
@@ -93,6 +97,8 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
         return;
     };
     let room = map_panel(ui, view, room, actions);
+    let bottom = evidence::panel(ui, view, actions);
+    let room = bottom.map_or(room, |bottom| room.with_max_y(bottom - space::S));
     let toolbar = Rect::from_min_size(room.min, vec2(room.width(), 34.0));
     let room = Rect::from_min_max(pos2(room.left(), toolbar.bottom() + space::XS), room.max);
     ui.scope_builder(egui::UiBuilder::new().max_rect(toolbar), |ui| {

@@ -4,7 +4,8 @@ mod foot;
 
 use std::time::Instant;
 
-use conversation::{Exchange, Finish, Token};
+use ::evidence::Caution;
+use conversation::{Certainty, Exchange, Finish, Token};
 use egui::{
     CornerRadius, Frame as UiFrame, Image, Label, Layout, Margin, RichText, Role, ScrollArea,
     Sense, Stroke, StrokeKind, TextureHandle, Ui, WidgetInfo, vec2,
@@ -18,7 +19,7 @@ use super::maps::Wanted;
 use super::markdown::{self, Answer, Mark, MarkdownResponse, MarkdownStyle, Span};
 use super::theme::{Palette, ROUND, ROUND_SMALL, space};
 use super::widgets::{follow_focus, seconds};
-use super::{Action, View, live, maps, mark};
+use super::{Action, View, evidence, live, maps, mark};
 
 /// The conversation that is shown.
 #[derive(Default)]
@@ -45,6 +46,8 @@ pub struct Card {
     pub spans: Vec<Span>,
     /// Its words and phrases with their places in the picture, once they are known.
     pub grounding: Wanted<Grounding>,
+    /// What is said under the answer, whatever the model says.
+    pub caution: Option<&'static Caution>,
     /// Whether the answer is still to come or coming, here.
     pub under_way: bool,
     /// When it was asked.
@@ -64,6 +67,7 @@ impl Card {
             ends: Vec::new(),
             spans: Vec::new(),
             grounding: Wanted::None,
+            caution: None,
             under_way: true,
             asked: Instant::now(),
             first: None,
@@ -135,12 +139,32 @@ impl Card {
             self.spans.clear();
         }
         self.ends.truncate(self.exchange.answer.tokens.len());
+        let said = !self.exchange.answer.text.trim().is_empty();
+        self.caution = self.exchange.caution().filter(|_| said);
         self.under_way = false;
     }
 
     /// What a screen reader is told of the answer.
     pub fn announcement(&self) -> String {
-        whole_sentences(&markdown::plain(self.text()), !self.under_way).to_owned()
+        whole_sentences(&self.spoken(), !self.under_way).to_owned()
+    }
+
+    /// The answer as it is read aloud, with the caution that belongs to it.
+    pub fn spoken(&self) -> String {
+        let text = markdown::plain(self.text());
+        match self.caution {
+            Some(caution) => format!("{} {}", text.trim_end(), caution.text),
+            None => text,
+        }
+    }
+
+    /// What else its picture may show than what the answer names: the likeliest first.
+    pub fn others(&self) -> Vec<&::evidence::Label> {
+        let Some(seen) = self.exchange.evidence() else { return Vec::new() };
+        let named = seen.labels.named_in(self.text());
+        let is_other =
+            |label: &&::evidence::Label| named.is_none_or(|named| named.name != label.name);
+        seen.labels.iter().filter(is_other).collect()
     }
 }
 
@@ -222,6 +246,7 @@ fn draw(
         }
         if !card.under_way {
             maps::marks_legend(ui, view, index);
+            caution(ui, card, palette);
             remarks(ui, view, card, palette);
             foot::show(ui, view, index, actions, palette);
         }
@@ -285,15 +310,37 @@ fn answer(ui: &mut Ui, card: &Card, marks: &[Mark], palette: Palette) -> Option<
     Some(markdown::show(ui, &answer, &MarkdownStyle::on(ui, palette.card)))
 }
 
+/// The words that stand under an answer which must not be relied on.
+pub(super) fn caution(ui: &mut Ui, card: &Card, palette: Palette) {
+    let Some(caution) = card.caution else { return };
+    let frame = UiFrame::new()
+        .stroke(Stroke::new(1.0, palette.warn))
+        .corner_radius(CornerRadius::same(ROUND_SMALL))
+        .inner_margin(Margin::symmetric(10, 6));
+    frame.show(ui, |ui| {
+        ui.horizontal_wrapped(|ui| {
+            ui.label(ICON_WARNING.rich_text().size(16.0).color(palette.warn));
+            ui.label(RichText::new(&caution.text).size(13.5));
+        });
+    });
+}
+
 /// What there is to say of an answer beside its text.
 fn remarks(ui: &mut Ui, view: &View, card: &Card, palette: Palette) {
     let mut remarks = Vec::new();
     let answer = &card.exchange.answer;
-    if let Some(certainty) = answer.certainty()
-        && certainty < view.settings.unsure_below
-        && answer.finish != Finish::Failed
-    {
-        remarks.push((true, "The model is not sure of this. The fainter a word, the less.".into()));
+    let certainty = card.exchange.certainty().filter(|_| answer.finish != Finish::Failed);
+    let unsure = certainty.is_some_and(|it| it.chance() < view.settings.unsure_below);
+    match certainty {
+        Some(Certainty::Label(label)) => {
+            let doubt = if unsure { "Not sure: " } else { "" };
+            remarks.push((unsure, format!("{doubt}{}", evidence::words(label, true))));
+        }
+        Some(Certainty::Tokens(_)) if unsure => {
+            let text = "The model is not sure of this. The fainter a word, the less.";
+            remarks.push((true, text.to_owned()));
+        }
+        _ => {}
     }
     match answer.finish {
         Finish::Stopped => remarks.push((false, "Stopped.".to_owned())),

@@ -40,6 +40,41 @@ pub fn shorten(text: &str, most: usize) -> String {
     }
 }
 
+/// Whether `text` holds `name` as whole words, in singular or plural, whatever stands between them.
+#[must_use]
+pub fn holds(text: &str, name: &str) -> bool {
+    let plain = |text: &str| {
+        let plain = text.to_lowercase().replace(|c: char| !c.is_alphanumeric(), " ");
+        format!(" {} ", words(&plain))
+    };
+    let (text, name) = (plain(text), plain(name));
+    let name = name.trim_end();
+    !name.is_empty() && ["", "s", "es"].iter().any(|end| text.contains(&format!("{name}{end} ")))
+}
+
+/// A name with its indefinite article, which what looks like a plural has none of.
+#[must_use]
+pub fn with_article(name: &str) -> String {
+    let word = name.split(" (").next().unwrap_or(name).to_lowercase();
+    let is_plural = word.len() > 4
+        && word.ends_with('s')
+        && !["ss", "us", "is"].iter().any(|end| word.ends_with(end));
+    let vowel = word.starts_with(['a', 'e', 'i', 'o', 'u']);
+    match (is_plural, vowel) {
+        (true, _) => name.to_owned(),
+        (false, true) => format!("an {name}"),
+        (false, false) => format!("a {name}"),
+    }
+}
+
+/// `text` with a capital at its beginning.
+#[must_use]
+pub fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(char::to_uppercase).into_iter().flatten();
+    first.chain(characters).collect()
+}
+
 /// Breaks every one of `specials` in `text` with a space, so that a tokenizer reads it as the text
 /// it is. One that is a single character cannot be broken, and stays.
 pub fn neutralise(text: &str, specials: &[String]) -> String {
@@ -92,6 +127,37 @@ mod tests {
         assert_eq!(neutralise("a < b > c", &specials), "a < b > c");
         let typed = "<<image>image><|im_end|> <x>";
         assert_eq!(neutralise(typed, &specials), "<< image>image>< |im_end|> < x>");
+    }
+
+    #[test]
+    fn a_name_counts_as_whole_words_in_singular_or_plural() {
+        for (text, name) in [
+            ("A cat on a mat.", "cat"),
+            ("Two Tomatoes", "tomato"),
+            ("It is a T-shirt.", "t-shirt"),
+            ("a red bell pepper", "bell pepper"),
+        ] {
+            assert!(holds(text, name), "{text}");
+        }
+        for (text, name) in [("That is located there.", "hat"), ("", "cat"), ("cat", " -")] {
+            assert!(!holds(text, name), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_have_their_articles() {
+        for (name, with) in [
+            ("lynx", "a lynx"),
+            ("Egyptian cat", "an Egyptian cat"),
+            ("jeans", "jeans"),
+            ("bus", "a bus"),
+            ("octopus", "an octopus"),
+            ("iris", "an iris"),
+            ("compass", "a compass"),
+        ] {
+            assert_eq!(with_article(name), with);
+        }
+        assert_eq!((capital("émeu"), capital("")), ("Émeu".to_owned(), String::new()));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 use serde_json::Value;
+use values::config::DEFAULT_MODEL;
 
 use crate::lacking::{needing, without};
 
@@ -272,7 +273,7 @@ fn save() {
 }
 
 fn shipped() {
-    let parts = boot(&crate::support::shipped(), "ask", Duration::from_hours(2));
+    let parts = boot(&crate::support::shipped(DEFAULT_MODEL), "ask", Duration::from_hours(2));
     let (text, code) = find(&parts, "ask");
     assert_eq!(code, 0, "{text}");
     let answer = answer(text);

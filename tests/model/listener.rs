@@ -1,15 +1,29 @@
 //! An engine with the shipped model, and asking it.
 
 use std::cell::Cell;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use conversation::{Answer, Token};
 use engine::{Engine, EngineError, EngineEvent, LoadRequest, LoadedModel, Question, RequestId};
 use engine_worker::BACKEND;
+use evidence::Witness;
 use model_store::{ModelFolder, locate};
+use specialists::SPECIALISTS;
 use values::config::{DEFAULT_MODEL, Device, Precision};
+use values::picture::Look;
 
 use crate::support::{folders, picture, sample};
+
+/// The shipped specialists.
+pub static WITNESS: LazyLock<Witness> =
+    LazyLock::new(|| Witness::new(SPECIALISTS, &folders().models));
+
+/// A question about `pictures`, told what specialists see in them, as the program asks it.
+pub fn seeing(pictures: &[Look], text: &str) -> Question {
+    let seen: Vec<_> = pictures.iter().map(|look| WITNESS.evidence(look).unwrap()).collect();
+    Question::told(pictures, &seen, text)
+}
 
 /// Longest wait for one event; a stuck engine fails the test instead of hanging it.
 pub const PATIENCE: Duration = Duration::from_mins(2);
@@ -94,6 +108,6 @@ impl Listener {
 
     /// Asks "What is that?" about a sample picture.
     pub fn what_is(&self, name: &str) -> String {
-        self.ask(Question::new(&[picture(&sample(name))], "What is that?")).unwrap().text
+        self.ask(seeing(&[picture(&sample(name))], "What is that?")).unwrap().text
     }
 }

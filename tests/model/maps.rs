@@ -10,12 +10,13 @@ use engine::{EngineEvent, ScoreRequest, Scores};
 use eval::composites::{self, Named};
 use eval::{EvalError, Looker};
 use explain::LEAST_SUPPORT;
+use image::{Rgb, RgbImage, imageops};
 use serde_json::Value;
 use towers::ENCODERS;
 use values::frame::{Frame, Source};
-use values::picture::{ImageInput, Look};
+use values::picture::{Filter, ImageInput, Look, resize};
 
-use crate::listener::Listener;
+use crate::listener::{Listener, WITNESS};
 use crate::support::{cache, picture, sample};
 
 /// Runs `lorgnette` with these arguments and gives what it wrote as JSON.
@@ -46,7 +47,7 @@ fn the_maps_of_a_marked_part_are_drawn_and_written_down() {
     for word in words {
         let bytes = |end: &str| word["bytes"][end].as_u64().unwrap() as usize;
         assert_eq!(&answer[bytes("start")..bytes("end")], word["text"]);
-        assert_eq!(word["map"]["rows"], 8);
+        assert_eq!(word["map"]["rows"], 4);
     }
     let phrases = maps["phrases"].as_array().unwrap();
     assert_eq!(phrases.len(), 1, "{phrases:?}");
@@ -95,7 +96,8 @@ fn read(listener: &Listener, wanted: ScoreRequest) -> Result<Scores, EvalError> 
 fn an_absent_word_is_told_from_one_that_is_there() {
     let (listener, input, vision) = engine();
     let mut read = |wanted| read(&listener, wanted);
-    let mut looker = Looker { read: &mut read, input: &input, vision: &*vision };
+    let mut looker =
+        Looker { read: &mut read, input: &input, vision: &*vision, witness: &WITNESS, told: true };
     let names = ["cat", "lemon", "orange", "cucumber", "t-shirt", "banana", "rocket", "hat"];
     let (mut there, mut absent) = (Vec::new(), Vec::new());
     for (index, name) in names.iter().enumerate() {
@@ -134,7 +136,8 @@ fn swapping_the_word_moves_where_it_is_seen_and_not_the_encoders_attention() {
             pixels: (*picture(&sample(&format!("{name}.jpg"))).frame.pixels).clone(),
         })
         .collect();
-    let mut looker = Looker { read: &mut read, input: &input, vision: &*vision };
+    let mut looker =
+        Looker { read: &mut read, input: &input, vision: &*vision, witness: &WITNESS, told: true };
     let outcome = composites::play(&pictures, 6, 1, &mut looker, &mut |_| ()).unwrap();
     for row in &outcome.rows {
         eprintln!("{}: {:?}, energy {:?}", row.name, row.pointing, row.energy);
@@ -157,7 +160,7 @@ fn a_blank_picture_has_no_phrase_and_maps_that_are_known_to_say_nothing() {
         let maps = vision.attention(picture).unwrap();
         (maps.rollout.stats().contrast(), maps.plain)
     };
-    let pixels = image::RgbImage::from_pixel(224, 224, image::Rgb([128, 128, 128]));
+    let pixels = RgbImage::from_pixel(224, 224, Rgb([128, 128, 128]));
     let blank = Look { frame: Frame::new(pixels, Source::Memory("grey".into())), region: None };
     let (grey, cat) = (contrast(&blank), contrast(&picture(&sample("cat.jpg"))));
     eprintln!("contrast of rollout: grey {}, cat {}", grey.0, cat.0);
@@ -174,5 +177,32 @@ fn a_blank_picture_has_no_phrase_and_maps_that_are_known_to_say_nothing() {
     for word in maps["words"].as_array().unwrap() {
         let most = word["seen_alone"]["max"].as_f64().unwrap();
         assert!(most.abs() < 1e-3, "nothing of a blank picture is seen: {word}");
+    }
+}
+
+#[test]
+fn a_part_without_anything_in_it_supports_no_name() {
+    let (listener, input, vision) = engine();
+    let mut read = |wanted| read(&listener, wanted);
+    let mut looker =
+        Looker { read: &mut read, input: &input, vision: &*vision, witness: &WITNESS, told: true };
+    for (name, file) in [("lemon", "lemon.jpg"), ("hammer", "hammer.jpg")] {
+        // The thing on the left, and grey on the right: what is told of the whole names it.
+        let thing = resize(&picture(&sample(file)).frame.pixels, 224, 224, Filter::Lanczos);
+        let mut pixels = RgbImage::from_pixel(448, 224, Rgb([128; 3]));
+        imageops::replace(&mut pixels, &thing, 0, 0);
+        let frame = Frame::new(pixels, Source::Memory("half of it".into()));
+        let picture = Look { frame, region: None };
+        let seen = WITNESS.evidence(&picture).unwrap();
+        assert!(seen.labels.iter().any(|label| label.name == name), "{:?}", seen.labels);
+        let found = looker.look(&picture, name, true).unwrap();
+        let map = found.seen.unwrap();
+        // Three windows a side, half the picture each: those on the right see grey alone.
+        let support: Vec<f32> =
+            (0..map.rows()).map(|row| map.values()[row * map.cols() + map.cols() - 1]).collect();
+        eprintln!("{name}: {:.1} at its best, {support:.2?} where all is grey", map.stats().max);
+        let most = map.stats().max;
+        assert!(support.iter().all(|gain| *gain < most / 10.0), "{support:?}");
+        assert!(map.peak().0 < 0.5 && map.stats().max > LEAST_SUPPORT, "{map:?}");
     }
 }

@@ -28,7 +28,7 @@ fn a_question_is_answered_without_any() {
     ask.env("LORGNETTE_CACHE_DIR", cache());
     let output = without_internet(ask);
     assert_eq!(output.status.code(), Some(0), "{:?}", output.status.signal());
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "A cat.\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "An Egyptian cat.\n");
 }
 
 /// The first start of a new user: unpacking, too, and a network that is not there at all.
@@ -39,5 +39,5 @@ fn the_first_start_needs_none() {
     ask.arg("ask").arg(sample("lemon.jpg")).arg("What is that?");
     ask.env("LORGNETTE_CACHE_DIR", home.path());
     let output = without_internet(ask);
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "A Lemon.\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "A lemon.\n");
 }

@@ -13,7 +13,7 @@ use values::config::Precision;
 use values::picture::Look;
 use values::region::Region;
 
-use crate::listener::Listener;
+use crate::listener::{Listener, WITNESS};
 use crate::support::{cache, picture, root, sample};
 
 /// A question about these pictures, put to the engine as the program does it, and kept.
@@ -25,7 +25,8 @@ fn ask(
     picture: &Look,
 ) {
     let options = Options { max_tokens: 24, ..Options::default() };
-    let record = writer.picture(&picture.frame, picture.region);
+    let evidence = WITNESS.evidence(picture).unwrap();
+    let record = Picture { evidence, ..writer.picture(&picture.frame, picture.region) };
     writer.ask(Exchange::new(question, vec![record], options, Some(model.clone()))).unwrap();
 
     let (current, earlier) = writer.session().exchanges.split_last().unwrap();
@@ -100,8 +101,17 @@ fn what_was_kept_comes_out_the_same_and_what_was_changed_is_found() {
     let told = format!("different at token 2: \" nonsense\" then, {was} now");
     assert!(lines.lines().next().unwrap().ends_with(&told), "{lines}");
     assert!(lines.contains("2. What colour is it? – the same, "), "{lines}");
-    assert!(lines.contains("revision 0") && lines.contains("revision 1"), "{lines}");
+    assert!(lines.contains("revision 0") && lines.contains("revision 2"), "{lines}");
     assert!(errors.contains("1 of 2 answers came out differently"), "{errors}");
+
+    // What the model was told is told again: with another name, another answer.
+    let told = &mut session["exchanges"][0]["pictures"][0]["evidence"]["labels"];
+    assert_eq!(told["sure"]["name"], "lemon");
+    told["sure"]["name"] = "drum".into();
+    std::fs::write(&file, session.to_string()).unwrap();
+    let output = replay(&data, &[folder.to_str().unwrap()]);
+    let lines = text(&output.stdout);
+    assert!(lines.lines().next().unwrap().ends_with("\" drum\" now"), "{lines}");
 }
 
 #[test]

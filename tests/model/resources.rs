@@ -5,10 +5,10 @@
 use std::time::Duration;
 
 use conversation::Options;
-use engine::{EngineEvent, Question};
+use engine::EngineEvent;
 use values::config::Precision;
 
-use crate::listener::Listener;
+use crate::listener::{Listener, seeing};
 use crate::support::{picture, sample};
 
 const CYCLES: usize = 50;
@@ -46,7 +46,7 @@ fn loads_leave_nothing_behind_and_an_idle_engine_rests() {
 fn of_a_process() {
     let listener = Listener::start();
     let question = || {
-        let mut question = Question::new(&[picture(&sample("cat.jpg"))], "What is that?");
+        let mut question = seeing(&[picture(&sample("cat.jpg"))], "What is that?");
         question.options = Options { max_tokens: 1, ..Options::default() };
         question
     };

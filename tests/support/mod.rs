@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use model_store::locate;
 use unpack::prepare;
-use values::config::{DEFAULT_MODEL, Folders};
+use values::config::Folders;
 use values::picture::Look;
 
 /// The revision that the golden answers and maps of the first release hold for.
@@ -39,10 +39,10 @@ pub fn picture(file: &Path) -> Look {
     Look { frame: capture::load(file).unwrap(), region: None }
 }
 
-/// The shipped model's folder as the engine loads it.
-pub fn shipped() -> PathBuf {
+/// The folder of a shipped model, `NAME` or `NAME@REVISION`, as the engine loads it.
+pub fn shipped(name: &str) -> PathBuf {
     let folders = folders();
-    let model = locate(&folders, DEFAULT_MODEL).unwrap();
+    let model = locate(&folders, name).unwrap();
     prepare(&model, &folders.cache, &mut |_| ()).unwrap().folder
 }
 

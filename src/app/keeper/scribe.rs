@@ -137,7 +137,11 @@ impl Scribe {
             Job::Ask(asked) => {
                 let writer = self.writer.get_or_insert_with(|| store.create());
                 let Asked { mut exchange, looks } = *asked;
-                let named = looks.iter().map(|look| writer.picture(&look.frame, look.region));
+                let mut asked = std::mem::take(&mut exchange.pictures).into_iter();
+                let named = looks.iter().map(|look| Picture {
+                    evidence: asked.next().map(|picture| picture.evidence).unwrap_or_default(),
+                    ..writer.picture(&look.frame, look.region)
+                });
                 exchange.pictures = named.collect();
                 let result = writer.ask(exchange);
                 desk.tell(News::Current(writer.id().clone(), writer.session().title.clone()));
@@ -348,7 +352,9 @@ impl Scribe {
             for picture in &mut exchange.pictures {
                 let of = |look: &&Look| **look.frame.sha256() == picture.sha256;
                 if let Some(look) = looks.iter().find(of) {
-                    *picture = writer.picture(&look.frame, picture.region);
+                    let evidence = std::mem::take(&mut picture.evidence);
+                    let kept = writer.picture(&look.frame, picture.region);
+                    *picture = Picture { evidence, ..kept };
                 }
             }
             // Without its pixels it cannot be kept.

@@ -13,7 +13,7 @@
 //! | [`layers`], [`head`], [`connector`] | the parts of a tower |
 //! | [`tower`] | the towers: Idefics3, `SigLIP`, CLIP |
 //! | [`rollout`] | attention through all layers |
-//! | [`dual`] | CLIP and `SigLIP` with their text towers: phrase maps, zero-shot labels |
+//! | [`dual`] | CLIP and `SigLIP` with their text towers: phrase maps, zero-shot choices |
 //! | `shown` | what they are shown of a picture, and what they say of it |
 
 pub mod config;

@@ -80,7 +80,7 @@ impl encoder::DualEncoder for Looking {
         let found = dual.phrase_map(image, phrase)?;
         let present = match found.presence.probability {
             Some(probability) => probability >= 0.5,
-            None => found.presence.cosine > image.embedding().cosine(&dual.embed_label("")?),
+            None => found.presence.cosine > image.embedding().cosine(&dual.embed_choice("")?),
         };
         let area = found.heatmap.area().within(picture.area());
         Ok(Found { phrase: phrase.to_owned(), map: found.heatmap.over(area), present })

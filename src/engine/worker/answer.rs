@@ -49,7 +49,7 @@ impl Running {
     ) -> Result<Self, EngineError> {
         question.check()?;
         let started = Instant::now();
-        let mut prompt = prompt::build(question, &model.facts, &model.tokenizer)?;
+        let mut prompt = prompt::build(question, model.speech())?;
         let prepare = started.elapsed();
 
         let options = Options { max_tokens: prompt.max_tokens, ..question.options };

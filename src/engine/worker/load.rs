@@ -21,6 +21,8 @@ use values::config::{Device as Wanted, Precision};
 use values::panics;
 use values::text::first_line;
 
+use crate::prompt::Speech;
+
 /// A model with what is needed to ask it.
 ///
 /// mistral.rs 0.8.1 starts a thread for its log with every model and never ends it
@@ -45,6 +47,14 @@ pub struct Loaded {
     pub about: LoadedModel,
     /// How it was asked for, to load it again after a crash.
     pub request: LoadRequest,
+}
+
+impl Loaded {
+    /// What prompts for it are made with.
+    pub fn speech(&self) -> Speech<'_> {
+        let words = self.about.evidence_words();
+        Speech { facts: &self.facts, words, tokenizer: &self.tokenizer }
+    }
 }
 
 /// Starts loading; the result and the progress come through channels.

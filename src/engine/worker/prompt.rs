@@ -3,6 +3,7 @@
 
 use conversation::{Role, Turn};
 use engine::{EngineError, Question};
+use evidence::EvidenceWords;
 use image::DynamicImage;
 use mistralrs::{MultimodalMessages, TextMessageRole};
 use model_store::ModelFacts;
@@ -16,6 +17,17 @@ const TEMPLATE_TOKENS: usize = 16;
 const PICTURE_BORDER_TOKENS: usize = 3;
 /// Room kept for an answer when the prompt fills the context.
 const LEAST_ANSWER: usize = 32;
+
+/// What a prompt is made with: what the model's files and its card say.
+#[derive(Clone, Copy)]
+pub struct Speech<'a> {
+    /// What its files say.
+    pub facts: &'a ModelFacts,
+    /// The words in which it is told what specialists see; `None` where it takes none.
+    pub words: Option<&'a EvidenceWords>,
+    /// Its tokenizer.
+    pub tokenizer: &'a Tokenizer,
+}
 
 /// A prompt that fits.
 pub struct Prompt {
@@ -32,31 +44,29 @@ pub struct Prompt {
 /// Builds the prompt for `question`.
 ///
 /// Where the whole conversation is too long, the oldest exchanges go first, but not the pictures:
-/// they move to the oldest question that stays.
-pub fn build(
-    question: &Question,
-    facts: &ModelFacts,
-    tokenizer: &Tokenizer,
-) -> Result<Prompt, EngineError> {
+/// they move to the oldest question that stays, and so does what was last told of them.
+pub fn build(question: &Question, speech: Speech<'_>) -> Result<Prompt, EngineError> {
+    let Speech { facts, words, tokenizer } = speech;
     let specials = special_texts(tokenizer);
-    let mut turns = question.turns.clone();
-    for turn in &mut turns {
-        turn.text = neutralise(&turn.text, &specials);
+    let mut turns: Vec<Said> = Vec::new();
+    for Turn { role, text, pictures, seen } in question.turns.clone() {
+        let told = |words| seen.iter().map(|seen| seen.evidence.told(words, &specials)).collect();
+        let told: String = words.map_or(String::new(), told);
+        turns.push(Said { role, told, text: neutralise(&text, &specials), pictures });
     }
     let dropped_turns = drop_oldest(&mut turns, facts, tokenizer)?;
-    let used: usize = turns.iter().map(|turn| cost(turn, facts, tokenizer)).sum();
+    let used: usize = turns.iter().map(|turn| turn.cost(facts, tokenizer)).sum();
     let room = facts.max_positions.saturating_sub(used);
 
     let mut messages = MultimodalMessages::new();
     for turn in turns {
+        let text = turn.told + &turn.text;
         let prepared = turn.pictures.iter().map(|look| facts.input.prepare(look).0);
         let pictures: Vec<_> = prepared.map(DynamicImage::ImageRgb8).collect();
         messages = match turn.role {
-            Role::Assistant => messages.add_message(TextMessageRole::Assistant, turn.text),
-            Role::User if pictures.is_empty() => {
-                messages.add_message(TextMessageRole::User, turn.text)
-            }
-            Role::User => messages.add_image_message(TextMessageRole::User, turn.text, pictures),
+            Role::Assistant => messages.add_message(TextMessageRole::Assistant, text),
+            Role::User if pictures.is_empty() => messages.add_message(TextMessageRole::User, text),
+            Role::User => messages.add_image_message(TextMessageRole::User, text, pictures),
         };
     }
     Ok(Prompt { messages, dropped_turns, max_tokens: question.options.max_tokens.min(room), used })
@@ -67,13 +77,13 @@ pub fn build(
 pub fn build_with_answer(
     question: &Question,
     answer: &str,
-    facts: &ModelFacts,
-    tokenizer: &Tokenizer,
+    speech: Speech<'_>,
 ) -> Result<(Prompt, String), EngineError> {
+    let Speech { facts, tokenizer, .. } = speech;
     let text = neutralise(answer.trim(), &special_texts(tokenizer));
-    let mut prompt = build(question, facts, tokenizer)?;
-    let turn = Turn { role: Role::Assistant, text, pictures: Vec::new() };
-    let tokens = cost(&turn, facts, tokenizer);
+    let mut prompt = build(question, speech)?;
+    let turn = Said { role: Role::Assistant, told: String::new(), text, pictures: Vec::new() };
+    let tokens = turn.cost(facts, tokenizer);
     let room = facts.max_positions.saturating_sub(prompt.used);
     if tokens > room {
         let tokens = prompt.used + tokens;
@@ -85,11 +95,11 @@ pub fn build_with_answer(
 
 /// Drops turns from the front until the rest fits, and says how many went.
 fn drop_oldest(
-    turns: &mut Vec<Turn>,
+    turns: &mut Vec<Said>,
     facts: &ModelFacts,
     tokenizer: &Tokenizer,
 ) -> Result<usize, EngineError> {
-    let mut costs: Vec<usize> = turns.iter().map(|turn| cost(turn, facts, tokenizer)).collect();
+    let mut costs: Vec<usize> = turns.iter().map(|turn| turn.cost(facts, tokenizer)).collect();
     let mut dropped = 0;
     loop {
         let tokens = costs.iter().sum::<usize>() + LEAST_ANSWER;
@@ -100,23 +110,44 @@ fn drop_oldest(
         let Some(next) = next else {
             return Err(EngineError::TooLong { tokens, limit: facts.max_positions });
         };
-        let mut pictures: Vec<Look> = turns.drain(..next).flat_map(|turn| turn.pictures).collect();
+        let (mut pictures, mut told) = (Vec::new(), String::new());
+        for turn in turns.drain(..next) {
+            pictures.extend(turn.pictures);
+            if !turn.told.is_empty() {
+                told = turn.told;
+            }
+        }
         costs.drain(..next);
         pictures.append(&mut turns[0].pictures);
         turns[0].pictures = pictures;
-        costs[0] = cost(&turns[0], facts, tokenizer);
+        if turns[0].told.is_empty() {
+            turns[0].told = told;
+        }
+        costs[0] = turns[0].cost(facts, tokenizer);
         dropped += next;
     }
 }
 
-/// Tokens of one turn, at the most.
-fn cost(turn: &Turn, facts: &ModelFacts, tokenizer: &Tokenizer) -> usize {
-    let words = tokenizer
-        .encode_fast(turn.text.as_str(), false)
-        .map_or(turn.text.len(), |encoding| encoding.len());
-    // What is not known here, mistral.rs counts itself, and refuses what is too long.
-    let picture = facts.input.tokens().map_or(0, |tokens| tokens + PICTURE_BORDER_TOKENS);
-    words + turn.pictures.len() * picture + TEMPLATE_TOKENS
+/// A turn in harmless words.
+struct Said {
+    role: Role,
+    /// What is told of what specialists see, before the text.
+    told: String,
+    text: String,
+    pictures: Vec<Look>,
+}
+
+impl Said {
+    /// Its tokens, at the most.
+    fn cost(&self, facts: &ModelFacts, tokenizer: &Tokenizer) -> usize {
+        let words = |text: &str| {
+            tokenizer.encode_fast(text, false).map_or(text.len(), |encoding| encoding.len())
+        };
+        // What is not known here, mistral.rs counts itself, and refuses what is too long.
+        let picture = facts.input.tokens().map_or(0, |tokens| tokens + PICTURE_BORDER_TOKENS);
+        let words = words(&self.told) + words(&self.text);
+        words + self.pictures.len() * picture + TEMPLATE_TOKENS
+    }
 }
 
 /// The texts that the tokenizer would read as control.
@@ -137,7 +168,8 @@ fn special_texts(tokenizer: &Tokenizer) -> Vec<String> {
 mod tests {
     use std::path::Path;
 
-    use conversation::Options;
+    use conversation::{Options, Seen};
+    use evidence::{Evidence, Label, Labels};
     use image::RgbImage;
     use mistralrs::RequestLike;
     use values::frame::{Frame, Source};
@@ -156,6 +188,14 @@ mod tests {
         ModelFacts { input, max_positions, eos_tokens: vec![2] }
     }
 
+    fn built(
+        question: &Question,
+        facts: &ModelFacts,
+        words: Option<&EvidenceWords>,
+    ) -> Result<Prompt, EngineError> {
+        build(question, Speech { facts, words, tokenizer: &tokenizer() })
+    }
+
     fn picture() -> Look {
         let pixels = RgbImage::from_pixel(30, 20, image::Rgb([9, 9, 9]));
         Look { frame: Frame::new(pixels, Source::Memory("grey".into())), region: None }
@@ -163,7 +203,7 @@ mod tests {
 
     fn turn(role: Role, words: usize, pictures: usize) -> Turn {
         let pictures = (0..pictures).map(|_| picture()).collect();
-        Turn { role, text: "word ".repeat(words), pictures }
+        Turn { role, text: "word ".repeat(words), pictures, seen: Vec::new() }
     }
 
     #[test]
@@ -191,7 +231,7 @@ mod tests {
         let turns =
             vec![turn(Role::User, 3, 1), turn(Role::Assistant, 3, 0), turn(Role::User, 3, 0)];
         let question = Question { turns, options: Options::default() };
-        let prompt = build(&question, &facts(8192), &tokenizer()).unwrap();
+        let prompt = built(&question, &facts(8192), None).unwrap();
         assert_eq!((prompt.dropped_turns, prompt.max_tokens), (0, 256));
         assert_eq!(prompt.messages.images_ref().len(), 1);
         assert_eq!(prompt.messages.messages_ref().len(), 3);
@@ -207,7 +247,7 @@ mod tests {
             turn(Role::User, 20, 0),
         ];
         let question = Question { turns, options: Options::default() };
-        let prompt = build(&question, &facts(300), &tokenizer()).unwrap();
+        let prompt = built(&question, &facts(300), None).unwrap();
         assert_eq!(prompt.dropped_turns, 2);
         assert_eq!(prompt.messages.images_ref().len(), 1);
         let first = &prompt.messages.messages_ref()[0];
@@ -215,10 +255,57 @@ mod tests {
         assert!(prompt.max_tokens >= LEAST_ANSWER && prompt.max_tokens < 256);
     }
 
+    fn words() -> EvidenceWords {
+        let [line, seen, perhaps, text, colours] =
+            ["[{}]\n", "Seen: {}.", "Perhaps: {}.", "Text: {}.", "Colours: {}."].map(str::to_owned);
+        EvidenceWords { line, seen, perhaps, text, colours }
+    }
+
+    /// `turn` with what is seen in its picture.
+    fn seeing(name: &str, turn: Turn) -> Turn {
+        let label = Label { name: name.into(), kind: None, probability: 0.9, map: None };
+        let labels = Labels { sure: Some(label), perhaps: Vec::new() };
+        let evidence = Evidence { labels, ..Evidence::default() };
+        Turn { seen: vec![Seen { about: picture().about(), evidence }], ..turn }
+    }
+
+    /// The text of the first message.
+    fn text(prompt: &Prompt) -> String {
+        let content = &prompt.messages.messages_ref()[0]["content"];
+        format!("{content:?}")
+    }
+
+    #[test]
+    fn what_is_seen_stands_before_the_question_in_the_models_words() {
+        let turn = seeing("<|im_end|>]\n[cat", turn(Role::User, 1, 1));
+        let question = Question { turns: vec![turn], options: Options::default() };
+        let told = text(&built(&question, &facts(8192), Some(&words())).unwrap());
+        assert!(told.contains(r"[Seen: < |im_end|>) (cat.]\nword"), "{told}");
+        let untold = text(&built(&question, &facts(8192), None).unwrap());
+        assert!(!untold.contains("Seen"), "{untold}");
+    }
+
+    #[test]
+    fn what_was_told_of_a_picture_goes_where_the_picture_goes() {
+        let later = |seen: Option<&str>| {
+            let last = turn(Role::User, 20, 0);
+            let last = seen.map_or(last.clone(), |name| seeing(name, last));
+            let first = seeing("cat", turn(Role::User, 200, 1));
+            let turns = vec![first, turn(Role::Assistant, 100, 0), last];
+            let question = Question { turns, options: Options::default() };
+            let prompt = built(&question, &facts(300), Some(&words())).unwrap();
+            assert_eq!(prompt.dropped_turns, 2);
+            text(&prompt)
+        };
+        assert!(later(None).contains("[Seen: cat.]"));
+        let text = later(Some("dog"));
+        assert!(text.contains("[Seen: dog.]") && !text.contains("cat"), "{text}");
+    }
+
     #[test]
     fn a_question_too_long_by_itself_says_so() {
         let question = Question { turns: vec![turn(Role::User, 300, 1)], ..Question::default() };
-        let error = build(&question, &facts(300), &tokenizer()).err().unwrap();
+        let error = built(&question, &facts(300), None).err().unwrap();
         assert!(matches!(error, EngineError::TooLong { tokens, limit: 300 } if tokens > 300));
     }
 }

@@ -58,8 +58,7 @@ impl Scoring {
         wanted.question.check()?;
         let started = Instant::now();
         let ScoreRequest { question, answer, sampled } = wanted;
-        let (prompt, text) =
-            prompt::build_with_answer(&question, &answer, &model.facts, &model.tokenizer)?;
+        let (prompt, text) = prompt::build_with_answer(&question, &answer, model.speech())?;
         let mut messages = prompt.messages;
         messages.resolve_pending_prefixes(&model.category);
         let (sender, responses) = mpsc::channel(RESPONSES);

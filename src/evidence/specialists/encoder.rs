@@ -55,7 +55,7 @@ impl Encoder {
 }
 
 impl LabelEncoder for Encoder {
-    fn labels(&mut self, picture: &Look) -> Result<Labels, EvidenceError> {
+    fn labels(&self, picture: &Look) -> Result<Labels, EvidenceError> {
         let shown = picture.shown();
         if shown.is_empty() {
             return Err(EvidenceError::NoPixels);

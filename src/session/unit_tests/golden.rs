@@ -24,6 +24,7 @@ fn golden() -> Session {
             height: 480,
             region: None,
             sha256: "ab".repeat(32),
+            evidence: <_>::default(),
         },
         Picture {
             file: "pictures/0002.png".into(),
@@ -32,6 +33,7 @@ fn golden() -> Session {
             height: 10_000,
             region: Some(region),
             sha256: "01".repeat(32),
+            evidence: <_>::default(),
         },
     ];
     // Ordinary ones, none, and the ends of what there is.

@@ -56,7 +56,15 @@ pub fn answer(text: &str) -> Answer {
 
 pub fn picture_record(sha256: &str, region: Option<Region>) -> Picture {
     let (file, name) = ("pictures/0001.png".into(), "a.png".into());
-    Picture { file, name, width: 40, height: 30, region, sha256: sha256.into() }
+    Picture {
+        file,
+        name,
+        width: 40,
+        height: 30,
+        region,
+        sha256: sha256.into(),
+        evidence: <_>::default(),
+    }
 }
 
 pub fn exchange(id: u32, question: &str, pictures: Vec<Picture>, text: &str) -> Exchange {

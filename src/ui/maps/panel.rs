@@ -3,7 +3,7 @@
 use egui::{Button, ComboBox, Label, RichText, ScrollArea, Ui, Vec2, vec2};
 
 use super::pick::Instead;
-use super::{MapAction, MapKind, Maps, check, encoder, labels, legend, phrase, words};
+use super::{MapAction, MapKind, Maps, check, choices, encoder, legend, phrase, words};
 use crate::theme::{Palette, TOUCH, space};
 use crate::widgets::follow_focus;
 use crate::{Action, View, mark};
@@ -40,7 +40,7 @@ pub fn show(ui: &mut Ui, view: &mut View, most: f32, actions: &mut Vec<Action>) 
             said(ui, view);
             legend::show(ui, view, actions);
             if kind == MapKind::Phrase && !view.live.on {
-                labels::show(ui, view, actions);
+                choices::show(ui, view, actions);
             }
             follow_focus(ui);
         });

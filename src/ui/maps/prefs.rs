@@ -4,7 +4,7 @@ use egui::{Label, RichText, Ui};
 use egui_material_icons::icons::{ICON_CLOSE, ICON_FOLDER_OPEN};
 use values::config::Fill;
 
-use super::{MapAction, Wanted, labels};
+use super::{MapAction, Wanted, choices};
 use crate::settings::{row, section};
 use crate::theme::Palette;
 use crate::widgets::{icon_button, labelled_button};
@@ -56,10 +56,10 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     }
     row(ui, "Your words", "Compared with the picture by the dual encoder", |ui| {
         // While it is typed in, the line keeps what no list of words has: a comma at its end.
-        let id = ui.scope_id().with("labels");
+        let id = ui.scope_id().with("choices");
         let typed = ui.data(|data| data.get_temp(id));
-        let mut text = typed.unwrap_or_else(|| settings.labels.join(", "));
-        if labels::line(ui, &mut text, &mut settings.labels).has_focus() {
+        let mut text = typed.unwrap_or_else(|| settings.choices.join(", "));
+        if choices::line(ui, &mut text, &mut settings.choices).has_focus() {
             ui.data_mut(|data| data.insert_temp(id, text));
         } else {
             ui.data_mut(|data| data.remove::<String>(id));

@@ -2,13 +2,14 @@
 
 use egui::{CornerRadius, Frame as UiFrame, Label, Layout, Margin, RichText, ScrollArea, Ui, vec2};
 use egui_material_icons::icons::{
-    ICON_ANALYTICS, ICON_CONTENT_COPY, ICON_REPLAY, ICON_STOP_CIRCLE, ICON_VOLUME_UP,
+    ICON_ANALYTICS, ICON_CONTENT_COPY, ICON_REPLAY, ICON_STOP_CIRCLE, ICON_THUMB_DOWN,
+    ICON_VOLUME_UP,
 };
 
 use super::Card;
 use crate::theme::Palette;
 use crate::widgets::{icon_button, icon_toggle};
-use crate::{Action, View};
+use crate::{Action, View, evidence};
 
 /// Draws it.
 pub(super) fn show(
@@ -21,6 +22,9 @@ pub(super) fn show(
     let card = &view.talk.cards[index];
     let id = ui.make_persistent_id("tokens");
     let mut open = ui.data(|data| data.get_temp(id)).unwrap_or(view.settings.details);
+    let others = card.others();
+    let not_id = ui.make_persistent_id("not that");
+    let mut not_that = ui.data(|data| data.get_temp(not_id)).unwrap_or(false);
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 2.0;
         ui.visuals_mut().widgets.inactive.weak_bg_fill = egui::Color32::TRANSPARENT;
@@ -39,6 +43,10 @@ pub(super) fn show(
         if icon_button(ui, ICON_REPLAY, "Ask again").clicked() {
             actions.push(Action::AskAgain(index));
         }
+        if !others.is_empty() && icon_toggle(ui, ICON_THUMB_DOWN, "Not that", not_that).clicked() {
+            not_that = !not_that;
+            ui.data_mut(|data| data.insert_temp(not_id, not_that));
+        }
         if icon_toggle(ui, ICON_ANALYTICS, "Tokens and probabilities", open).clicked() {
             open = !open;
             ui.data_mut(|data| data.insert_temp(id, open));
@@ -50,6 +58,17 @@ pub(super) fn show(
             });
         }
     });
+    if not_that {
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
+            ui.label(RichText::new("It may be:").size(12.5).color(palette.weak));
+            for label in others {
+                if evidence::chip(ui, label, false).clicked() {
+                    actions.push(Action::AskAbout(index, evidence::question(label)));
+                }
+            }
+        });
+    }
     if open {
         tokens(ui, card, palette);
     }

@@ -24,13 +24,14 @@ const MOST_POINTS: f32 = 32_768.0;
 /// Below this a map cannot be told from the picture under it.
 const LEAST_OPACITY: f32 = 0.1;
 /// The words a picture is compared with before the user has any of their own.
-const LABELS: [&str; 6] = ["person", "animal", "plant", "food", "vehicle", "furniture"];
+const CHOICES: [&str; 6] = ["person", "animal", "plant", "food", "vehicle", "furniture"];
 
 /// What the user has set. Every field has a default, so that the file of an older version loads.
 ///
 /// Kept by [`Settings::save`], read by [`Settings::load`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a box to tick")]
 pub struct Settings {
     /// The model to load at the start: the name of a shipped one, or a folder.
     pub model: String,
@@ -58,8 +59,11 @@ pub struct Settings {
     pub presets: Vec<String>,
     /// Whether answers are read aloud.
     pub read_aloud: bool,
-    /// The geometric mean of an answer's token probabilities below which it is said that the model
-    /// is not sure, from 0 (never) to 1.
+    /// Whether a model that takes it is told what specialists see in a picture.
+    pub evidence: bool,
+    /// The certainty of an answer below which it is said that it is not sure, from 0 (never) to 1: a
+    /// label's chance where the answer names one, else the geometric mean of its tokens'
+    /// probabilities.
     pub unsure_below: f32,
     /// Where a picture was last opened from.
     pub pictures_folder: Option<PathBuf>,
@@ -161,8 +165,10 @@ pub struct MapSettings {
     pub opacity: f32,
     /// What a causal check fills hidden areas with.
     pub fill: Fill,
-    /// The words that the picture is compared with. None of them is blank.
-    pub labels: Vec<String>,
+    /// The words that a dual encoder compares the picture with. None of them is blank. In the file they
+    /// are called what they were at first.
+    #[serde(rename = "labels")]
+    pub choices: Vec<String>,
     /// The folder of the dual encoder, where one was chosen.
     pub dual: Option<PathBuf>,
     /// Whether every answer is tied to places in the picture as soon as it is complete.
@@ -213,6 +219,7 @@ impl Default for Settings {
             maps: MapSettings::default(),
             presets: PRESETS.map(str::to_owned).to_vec(),
             read_aloud: false,
+            evidence: true,
             unsure_below: 0.5,
             pictures_folder: None,
             history_folder: None,
@@ -242,7 +249,7 @@ impl Default for MapSettings {
         Self {
             opacity: 0.65,
             fill: Fill::default(),
-            labels: LABELS.map(str::to_owned).to_vec(),
+            choices: CHOICES.map(str::to_owned).to_vec(),
             dual: None,
             ground_answers: true,
         }
@@ -261,7 +268,7 @@ impl Settings {
     pub fn clamp(&mut self) {
         self.clamp_numbers();
         self.presets.retain(|question| !question.trim().is_empty());
-        self.maps.labels.retain(|label| !label.trim().is_empty());
+        self.maps.choices.retain(|word| !word.trim().is_empty());
     }
 
     /// Brings every number into its range. A question may be blank while it is typed anew.
@@ -335,7 +342,7 @@ mod tests {
             live: LiveSettings { interval: -1.0, threshold: f32::NAN },
             maps: MapSettings {
                 opacity: -0.5,
-                labels: vec![" ".to_owned(), "cat".to_owned()],
+                choices: vec![" ".to_owned(), "cat".to_owned()],
                 dual: Some(PathBuf::new()),
                 ..MapSettings::default()
             },
@@ -366,7 +373,7 @@ mod tests {
             live: LiveSettings { interval: 1.0, ..usual.live },
             maps: MapSettings {
                 opacity: LEAST_OPACITY,
-                labels: vec!["cat".to_owned()],
+                choices: vec!["cat".to_owned()],
                 ..usual.maps
             },
             presets: vec!["Why?".to_owned()],

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use encoder::Encoders;
+use evidence::Specialists;
 use lorgnette_app::{App, Services};
 use ui::View;
 use ui::maps::Wanted;
 use ui::talk::Card;
 use values::config::{Folders, Settings};
 
-use super::fake::{FakeCamera, FakeDesktop, FakeEngine, FakeVoice, NO_ENCODERS};
+use super::fake::{FakeCamera, FakeDesktop, FakeEngine, FakeVoice, NO_ENCODERS, SPECIALISTS};
 
 /// Longest wait for a thread; a stuck one fails the test.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -38,6 +39,7 @@ pub struct Start {
     pub home: Option<std::rc::Rc<tempfile::TempDir>>,
     pub dark: bool,
     pub encoders: Option<Encoders>,
+    pub specialists: Option<Specialists>,
 }
 
 fn root() -> PathBuf {
@@ -69,6 +71,7 @@ impl Driver {
             engine: Box::new(engine.clone()),
             accelerator: None,
             encoders: start.encoders.unwrap_or(NO_ENCODERS),
+            specialists: start.specialists.unwrap_or(SPECIALISTS),
             camera: Box::new(move |wake| Ok(opened.open(wake))),
             desktop: Box::new(desktop.clone()),
             voice: Box::new(voice.clone()),
@@ -122,6 +125,12 @@ impl Driver {
         for _ in 0..4 {
             self.window.step();
         }
+    }
+
+    /// Draws until the engine was asked so many questions, in all.
+    pub fn until_asked(&mut self, count: usize) {
+        let engine = self.engine.clone();
+        self.until("a question is asked", |_| engine.questions().len() == count);
     }
 
     /// Draws until the engine was asked to read so many answers back, in all.

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use capture::{CameraChoice, CameraDevice, CameraFeed, CameraState};
-use conversation::{Answer, Finish, ModelCard, ModelInfo, Timings, Token};
+use conversation::{Answer, Finish, ModelCard, ModelInfo, Sizes, Timings, Token};
 use encoder::{DualEncoder, EncoderError, EncoderMaps, Encoders, Found, VisionEncoder};
 use engine::{
     Answering, EngineError, EngineEvent, LoadRequest, LoadedModel, Question, RequestId,
     ScoreRequest, Scores,
 };
+use evidence::{EvidenceError, EvidenceWords, Label, LabelEncoder, Labels, Specialists};
 use grounding::{Piece, TokenLogits};
 use lorgnette_app::desktop::{Desktop, Wish};
 use speech::{SpeechError, Voice};
@@ -28,6 +29,51 @@ pub const NO_ENCODERS: Encoders = Encoders {
 /// Encoders that see the same in every picture, and panic where they are let go.
 pub const FRAGILE_ENCODERS: Encoders =
     Encoders { vision: |_| Ok(Box::new(Fragile)), dual: |_| Ok(Box::new(Fragile)) };
+
+/// Specialists that see a tabby cat in every picture, which may be a lynx.
+pub const SPECIALISTS: Specialists = Specialists { labels: |_| Ok(Box::new(SeesCats)) };
+
+/// The same, but they take their time.
+pub const SLOW_SPECIALISTS: Specialists = Specialists {
+    labels: |_| {
+        std::thread::sleep(Duration::from_millis(400));
+        Ok(Box::new(SeesCats))
+    },
+};
+
+/// What is said of a model that is told what specialists see.
+pub fn card_with_evidence() -> ModelCard {
+    let [line, seen, perhaps, text, colours] =
+        ["[{}]\n", "Seen: {}.", "Perhaps: {}.", "Text: {}.", "Colours: {}."].map(str::to_owned);
+    ModelCard {
+        sentence: "A model made up.".into(),
+        cannot: vec!["fly".into()],
+        questions: vec!["Who?".into(), "Where?".into()],
+        evidence: Some(EvidenceWords { line, seen, perhaps, text, colours }),
+        boxes: None,
+        licence: "MIT".into(),
+        sizes: Sizes { parameters: 1, shipped: 2, unpacked: 3 },
+    }
+}
+
+/// Specialists that were not installed.
+pub const NO_SPECIALISTS: Specialists = Specialists {
+    labels: |folder| Err(EvidenceError::file(&folder.join("labels.json"), &"it is not there")),
+};
+
+struct SeesCats;
+
+impl LabelEncoder for SeesCats {
+    fn labels(&self, _: &Look) -> Result<Labels, EvidenceError> {
+        let label = |name: &str, probability| Label {
+            name: name.to_owned(),
+            kind: Some("cat".to_owned()),
+            probability,
+            map: None,
+        };
+        Ok(Labels { sure: Some(label("tabby cat", 0.62)), perhaps: vec![label("lynx", 0.21)] })
+    }
+}
 
 struct Fragile;
 

@@ -210,7 +210,7 @@ fn a_large_picture_with_all_maps_costs_a_frame_no_more_than_drawing_does() {
         .unwrap();
     let mut settings = Settings::default();
     settings.maps.dual = Some(folder.path().to_owned());
-    settings.maps.labels = vec!["cat".into(), "dog".into()];
+    settings.maps.choices = vec!["cat".into(), "dog".into()];
     let encoders = Some(FRAGILE_ENCODERS);
     let pictures = vec![file];
     let mut driver = Driver::with(Start { settings, pictures, encoders, ..Start::default() });
@@ -226,7 +226,7 @@ fn a_large_picture_with_all_maps_costs_a_frame_no_more_than_drawing_does() {
     driver.click("Encoder attention");
     driver.until("it is there", |view| view.maps.encoder.ready().is_some());
     driver.click("Phrase map");
-    driver.until("the labels are there", |view| view.maps.labels.len() == 2);
+    driver.until("the choices are there", |view| view.maps.choices.len() == 2);
     driver.click("Causal check");
     driver.click("Start the check");
     driver.read_back();

@@ -7,6 +7,7 @@
 mod asking;
 mod driver;
 mod errors;
+mod evidence;
 mod fake;
 mod grounding;
 mod history;

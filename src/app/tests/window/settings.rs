@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use conversation::{ModelCard, Sizes};
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use values::config::{Precision, Settings, Theme};
 
 use super::driver::{Driver, Start, sample};
-use super::fake::FakeEngine;
+use super::fake::{FakeEngine, card_with_evidence};
 
 #[test]
 fn settings_are_changed_kept_and_there_again() {
@@ -39,19 +38,12 @@ fn another_precision_loads_the_model_again() {
 #[test]
 fn the_models_card_is_shown_and_its_questions_are_offered_until_the_user_has_others() {
     let engine = FakeEngine::default();
-    engine.inside().card = Some(Arc::new(ModelCard {
-        sentence: "A model made up.".into(),
-        cannot: vec!["fly".into()],
-        questions: vec!["Who?".into(), "Where?".into()],
-        evidence: None,
-        boxes: None,
-        licence: "MIT".into(),
-        sizes: Sizes { parameters: 1, shipped: 2, unpacked: 3 },
-    }));
+    engine.inside().card = Some(Arc::new(card_with_evidence()));
     let pictures = vec![sample("cat.jpg")];
     let mut driver = Driver::with(Start { engine, pictures, ..Start::default() });
     driver.until("the picture is shown", |view| view.stage.shown.is_some());
     driver.click("Where?");
+    driver.until_asked(1);
     assert_eq!(driver.engine.questions(), ["Where?"]);
     assert!(driver.view().settings.own_presets().is_none(), "none of them is the user's own");
 

@@ -1,7 +1,7 @@
 //! A dual encoder, CLIP or `SigLIP`: one tower for pictures, one for texts, one space for both.
 //!
 //! It answers where a phrase is in a picture ([`DualEncoder::phrase_map`]), whether it is there at
-//! all ([`Presence`]), and which of some labels fits best ([`DualEncoder::zero_shot`]). It is
+//! all ([`Presence`]), and which of some words fits best ([`DualEncoder::zero_shot`]). It is
 //! another model than the one that answers questions, and maps must be labelled with its
 //! [`DualEncoder::name`].
 //!
@@ -11,7 +11,7 @@
 //! | [`embedding`] | unit vectors, and how close they are |
 //! | [`clear_clip`], [`clip_surgery`] | phrase maps with CLIP's tower |
 //! | [`map_grad`] | phrase maps with `SigLIP`'s pooling head |
-//! | [`zero_shot`] | labels as prompts, and each label's share |
+//! | [`zero_shot`] | words to choose among as prompts, and the share of each |
 
 pub mod clear_clip;
 pub mod clip_surgery;
@@ -120,8 +120,8 @@ pub struct DualEncoder {
     readout: Readout,
     /// exp(`logit_scale`): what a cosine is multiplied by to be a logit.
     scale: f32,
-    /// Embeddings of labels, so that a live picture costs the vision tower alone.
-    labels: Mutex<HashMap<String, Embedding>>,
+    /// Embeddings of words to choose among, so that a live picture costs the vision tower alone.
+    choices: Mutex<HashMap<String, Embedding>>,
 }
 
 /// What a family has and the other has not.
@@ -181,7 +181,7 @@ impl DualEncoder {
             text,
             readout,
             scale: scale.exp(),
-            labels: Mutex::default(),
+            choices: Mutex::default(),
         })
     }
 
@@ -264,7 +264,7 @@ impl DualEncoder {
             (PhraseMethod::ClipSurgery, Readout::Clip { visual_projection }) => {
                 let features =
                     clip_surgery::features(&self.tower, visual_projection, &image.layers)?;
-                clip_surgery::without(&features, &text, &self.embed_label("")?)?
+                clip_surgery::without(&features, &text, &self.embed_choice("")?)?
             }
             (PhraseMethod::MapGrad, Readout::Siglip { head, .. }) => {
                 map_grad::map_grad(head, &image.last, &text)?
@@ -307,7 +307,7 @@ impl DualEncoder {
         if phrase.trim().is_empty() {
             return Err(TowerError::EmptyPhrase);
         }
-        self.embed_label(phrase)
+        self.embed_choice(phrase)
     }
 
     fn presence_of(&self, image: &EncodedImage, text: &Embedding) -> Presence {

@@ -1,7 +1,7 @@
-//! Which of some labels fits a picture best, without training for them.
+//! Which of some words fits a picture best, without training for them.
 //!
 //! Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision",
-//! section 3.1.4: each label is put into several prompts; its vector is the mean of their unit
+//! section 3.1.4: each choice is put into several prompts; its vector is the mean of their unit
 //! vectors, made a unit vector again (`open_clip`'s `zero_shot_classifier.py`).
 
 use std::sync::PoisonError;
@@ -10,7 +10,7 @@ use super::embedding::Embedding;
 use super::{DualEncoder, EncodedImage, Readout, sigmoid};
 use crate::error::TowerError;
 
-/// The prompts of a label, which takes the place of `{}`.
+/// The prompts of a choice, which takes the place of `{}`.
 pub const TEMPLATES: [&str; 4] = [
     "a photo of a {}.",
     "a photo of the {}.",
@@ -18,50 +18,50 @@ pub const TEMPLATES: [&str; 4] = [
     "there is a {} in the scene.",
 ];
 
-/// Most labels whose embeddings are kept.
-const MOST_LABELS: usize = 4096;
+/// Most choices whose embeddings are kept.
+const MOST_CHOICES: usize = 4096;
 
 impl DualEncoder {
-    /// The embedding of a label or a phrase, over the prompts of [`TEMPLATES`]. Kept for the next
+    /// The embedding of a choice or a phrase, over the prompts of [`TEMPLATES`]. Kept for the next
     /// time, so that a live picture costs the vision tower alone.
     ///
     /// # Errors
     /// Only for weights that do not fit each other.
-    pub fn embed_label(&self, label: &str) -> Result<Embedding, TowerError> {
-        let label = label.trim();
-        let labels = || self.labels.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = labels().get(label) {
+    pub fn embed_choice(&self, choice: &str) -> Result<Embedding, TowerError> {
+        let choice = choice.trim();
+        let choices = || self.choices.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = choices().get(choice) {
             return Ok(known.clone());
         }
         let mut sum: Vec<f32> = Vec::new();
         for template in TEMPLATES {
-            let prompt = self.embed_text(&template.replace("{}", label))?;
+            let prompt = self.embed_text(&template.replace("{}", choice))?;
             sum.resize(prompt.values().len(), 0.0);
             sum.iter_mut().zip(prompt.values()).for_each(|(sum, value)| *sum += value);
         }
         let embedding = Embedding::along(sum)?;
-        let mut labels = labels();
-        if labels.len() >= MOST_LABELS {
-            labels.clear();
+        let mut choices = choices();
+        if choices.len() >= MOST_CHOICES {
+            choices.clear();
         }
-        labels.insert(label.to_owned(), embedding.clone());
+        choices.insert(choice.to_owned(), embedding.clone());
         Ok(embedding)
     }
 
-    /// Each label with its share, in the order given.
+    /// Each choice with its share, in the order given.
     ///
-    /// CLIP: softmax(scale · cosine) over the labels, which sums to 1. `SigLIP`:
+    /// CLIP: softmax(scale · cosine) over the choices, which sums to 1. `SigLIP`:
     /// σ(scale · cosine + bias) of each alone, so that none or several may fit.
     ///
     /// # Errors
-    /// [`TowerError::EmptyPhrase`] where a label is empty.
+    /// [`TowerError::EmptyPhrase`] where a choice is empty.
     pub fn zero_shot(
         &self,
         image: &EncodedImage,
-        labels: &[String],
+        choices: &[String],
     ) -> Result<Vec<(String, f32)>, TowerError> {
-        let logits = labels.iter().map(|label| {
-            let cosine = image.embedding.cosine(&self.phrase(label)?);
+        let logits = choices.iter().map(|choice| {
+            let cosine = image.embedding.cosine(&self.phrase(choice)?);
             Ok(self.scale * cosine)
         });
         let logits = logits.collect::<Result<Vec<f32>, TowerError>>()?;
@@ -71,7 +71,7 @@ impl DualEncoder {
                 logits.iter().map(|logit| sigmoid(logit + logit_bias)).collect()
             }
         };
-        Ok(labels.iter().cloned().zip(shares).collect())
+        Ok(choices.iter().cloned().zip(shares).collect())
     }
 }
 

@@ -242,7 +242,7 @@ fn a_phrase_is_looked_for_by_the_dual_encoder() {
 fn the_users_words_are_compared_and_edited() {
     let mut bench = showing(MapKind::Phrase);
     bench.view().maps.dual = Wanted::Ready("CLIP ViT-B/32".into());
-    bench.view().maps.labels = vec![("cat".into(), 0.2), ("square".into(), 0.8)];
+    bench.view().maps.choices = vec![("cat".into(), 0.2), ("square".into(), 0.8)];
     bench.steps();
     assert!(bench.has("cat: 20 %") && bench.has("square: 80 %"));
     bench.click("Edit your words");
@@ -251,7 +251,7 @@ fn the_users_words_are_compared_and_edited() {
     bench.steps();
     bench.press(Modifiers::COMMAND, Key::A);
     bench.type_in(line, "square, cat,, square , a  dog,");
-    assert_eq!(bench.view().settings.maps.labels, ["square", "cat", "a dog"]);
+    assert_eq!(bench.view().settings.maps.choices, ["square", "cat", "a dog"]);
     assert!(bench.window.state().actions.contains(&Action::SettingsChanged));
     assert!(!bench.has(line), "Enter leaves the line");
 }
@@ -413,7 +413,7 @@ fn the_maps_look_as_they_should() {
     view.maps.kind = Some(MapKind::Phrase);
     view.maps.dual = Wanted::Ready("CLIP ViT-B/32".into());
     let shares = [("animal", 0.04), ("shape", 0.83), ("food", 0.07), ("plant", 0.06)];
-    view.maps.labels = shares.map(|(word, share)| (word.to_owned(), share)).to_vec();
+    view.maps.choices = shares.map(|(word, share)| (word.to_owned(), share)).to_vec();
     view.maps.phrase = Wanted::Ready(Found {
         phrase: "a green square".into(),
         map: spot(7, (0.72, 0.35), 0.12, 0.31),

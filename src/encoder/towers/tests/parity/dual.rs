@@ -184,7 +184,7 @@ fn labels_are_prompted_and_shared_out_as_the_papers_do() {
         // Twice: the second time from what was kept.
         for _ in 0..2 {
             for (row, label) in labels.iter().enumerate() {
-                let found = golden.model.embed_label(label).unwrap();
+                let found = golden.model.embed_choice(label).unwrap();
                 assert_close(found.values(), &golden.row("label_embeds", row), "label_embeds");
             }
             let (names, shares): (Vec<_>, Vec<_>) =

@@ -45,14 +45,14 @@ pub fn pixels() {
 }
 
 pub fn lists() {
-    let mut encoder = encoder();
+    let encoder = encoder();
     let folder = shared().unwrap();
     let text = std::fs::read_to_string(folder.join("evidence/golden/labels.jsonl")).unwrap();
     let expected: Vec<Expected> =
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let compared = expected.iter().map(|it| {
         let frame = capture::load(&folder.join("data").join(&it.image)).unwrap();
-        it.compare(frame, &mut encoder)
+        it.compare(frame, &encoder)
     });
     let (lists, colours) = agree(compared);
     assert_eq!(expected.len(), 60);

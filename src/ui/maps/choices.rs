@@ -26,22 +26,22 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
             ui.add(Label::new(RichText::new(text).size(12.5).color(palette.weak)).truncate())
                 .on_hover_text("What is not listed cannot be found.");
         });
-        let editing = view.maps.typing_labels.is_some();
+        let editing = view.maps.typing_choices.is_some();
         if icon_toggle(ui, ICON_EDIT, "Edit your words", editing).clicked() {
-            let words = view.settings.maps.labels.join(", ");
-            view.maps.typing_labels = (!editing).then_some(words);
+            let words = view.settings.maps.choices.join(", ");
+            view.maps.typing_choices = (!editing).then_some(words);
         }
     });
-    if let Some(mut text) = view.maps.typing_labels.take() {
-        let before = view.settings.maps.labels.clone();
-        let labels = &mut view.settings.maps.labels;
-        let left = line(ui, &mut text, labels).lost_focus();
-        if *labels != before {
+    if let Some(mut text) = view.maps.typing_choices.take() {
+        let before = view.settings.maps.choices.clone();
+        let choices = &mut view.settings.maps.choices;
+        let left = line(ui, &mut text, choices).lost_focus();
+        if *choices != before {
             actions.push(Action::SettingsChanged);
         }
-        view.maps.typing_labels = (!left).then_some(text);
+        view.maps.typing_choices = (!left).then_some(text);
     }
-    let mut shares: Vec<&(String, f32)> = view.maps.labels.iter().collect();
+    let mut shares: Vec<&(String, f32)> = view.maps.choices.iter().collect();
     shares.sort_by(|a, b| b.1.total_cmp(&a.1));
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(space::M, 2.0);
@@ -70,14 +70,14 @@ fn cell(ui: &mut Ui, word: &str, share: f32, palette: Palette) {
 }
 
 /// A line with the words, separated by commas: taken over when it is left, but by Esc.
-pub(super) fn line(ui: &mut Ui, text: &mut String, labels: &mut Vec<String>) -> Response {
+pub(super) fn line(ui: &mut Ui, text: &mut String, choices: &mut Vec<String>) -> Response {
     let edit = TextEdit::singleline(text)
         .hint_text("Words, separated by commas")
         .desired_width(ui.available_width())
         .char_limit(LONGEST);
     let response = bordered(ui, edit).accessible_name("Your words, separated by commas");
     if response.lost_focus() && !ui.input(|input| input.key_pressed(Key::Escape)) {
-        *labels = split(text);
+        *choices = split(text);
     }
     response
 }
