@@ -29,6 +29,8 @@ struct State<'a> {
     shown: Option<String>,
     /// Whether a part of it is marked.
     marked: bool,
+    /// Names that stand under it.
+    names: usize,
     /// What stands in the line.
     question: &'a str,
     /// Answers that have ended.
@@ -53,6 +55,7 @@ impl<'a> State<'a> {
             tiles: view.gallery.tiles.len(),
             shown: view.stage.shown.as_ref().map(|shown| shown.frame.source.name()),
             marked: view.stage.region.is_some(),
+            names: view.stage.evidence.ready().map_or(0, |seen| seen.labels.iter().count()),
             question: &view.ask.question,
             answers: cards.iter().filter(|card| !card.under_way).count(),
             placed: phrases.filter(|phrase| phrase.place.is_some()).count(),

@@ -190,3 +190,63 @@ pub struct ModelInfo {
     /// Where it computes: `CPU`, `CUDA`.
     pub device: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use evidence::Labels;
+    use image::RgbImage;
+    use values::frame::Source;
+
+    use super::*;
+    use crate::Token;
+
+    fn exchange(question: &str, answer: &str, evidence: Evidence) -> Exchange {
+        let frame = Frame::new(RgbImage::new(2, 2), Source::Stdin);
+        let picture = Picture { evidence, ..Picture::of(&frame, None) };
+        let mut exchange = Exchange::new(question, vec![picture], Options::default(), None);
+        exchange.answer.push(Token { id: 1, text: answer.into(), logprob: 0.25_f32.ln() });
+        exchange
+    }
+
+    fn snake() -> Evidence {
+        let (name, kind) = ("garter snake".to_owned(), Some("snake".to_owned()));
+        let label = Label { name, kind, probability: 0.875, map: None };
+        let labels = Labels { sure: Some(label), perhaps: Vec::new() };
+        Evidence { labels, ..Evidence::default() }
+    }
+
+    #[test]
+    fn the_evidence_says_how_sure_an_answer_is_where_it_speaks_of_it() {
+        let certainty = |answer: &str, evidence| {
+            let exchange = exchange("What is that?", answer, evidence);
+            exchange.certainty().map(Certainty::chance).unwrap()
+        };
+        let near = |a: f32, b: f32| (a - b).abs() < 1e-6;
+        assert!(near(certainty("A garter snake.", snake()), 0.875));
+        assert!(near(certainty("A snake.", snake()), 0.875));
+        assert!(near(certainty("A rope.", snake()), 0.25));
+        assert!(near(certainty("A snake.", Evidence::default()), 0.25));
+    }
+
+    #[test]
+    fn a_caution_follows_from_question_answer_and_evidence() {
+        let id = |question: &str, answer: &str, evidence| {
+            exchange(question, answer, evidence).caution().map(|caution| &*caution.id)
+        };
+        assert_eq!(id("What is that?", "A rope.", Evidence::default()), None);
+        assert_eq!(id("What is that?", "A rope.", snake()), Some("animals"));
+        assert_eq!(id("May I eat it?", "A rope.", Evidence::default()), Some("eating"));
+    }
+
+    #[test]
+    fn what_was_told_is_kept_and_nothing_where_nothing_was() {
+        let kept = |evidence| {
+            let exchange = exchange("What?", "This.", evidence);
+            let json = serde_json::to_value(&exchange).unwrap();
+            assert_eq!(serde_json::from_value::<Exchange>(json.clone()).unwrap(), exchange);
+            json["pictures"][0].clone()
+        };
+        assert_eq!(kept(snake())["evidence"]["labels"]["sure"]["kind"], "snake");
+        assert!(kept(Evidence::default()).get("evidence").is_none());
+    }
+}

@@ -281,6 +281,21 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_names_a_label_by_its_name_or_else_by_its_kind() {
+        let labels = shown([0.3, 0.2, 0.4, 0.07, 0.01, 0.01, 0.01]);
+        let named = |answer: &str| labels.named_in(answer).map(|label| &*label.name);
+        assert_eq!(named("Two lynxes and a dog."), Some("lynx"));
+        assert_eq!(named("It may be a dog."), Some("dog"));
+        // "cat" is a name here, before it is the kind of the lynx.
+        assert_eq!(named("A cat."), Some("cat"));
+        assert_eq!(named("A catalogue."), None);
+        let kept = serde_json::to_string(&labels).unwrap();
+        let read: Labels = serde_json::from_str(&kept).unwrap();
+        assert!(!kept.contains("map") && read.sure.unwrap().map.is_none());
+        assert_eq!(read.perhaps[0].name, "cat");
+    }
+
+    #[test]
     fn outputs_of_another_form_are_refused() {
         let set = set();
         assert!(set.shown(&[0.0; 6], &[0.0; 7], (1, 1), Region::WHOLE).is_err());

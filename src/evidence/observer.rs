@@ -89,3 +89,77 @@ impl Work for Observing {
         desk.tell(Observed { about, found });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::{Duration, Instant};
+
+    use image::{Rgb, RgbImage};
+    use values::frame::{Frame, Source};
+
+    use super::*;
+    use crate::{Label, LabelEncoder, Labels, Specialists};
+
+    /// Names a picture by its first value, and takes a while.
+    struct Values;
+
+    impl LabelEncoder for Values {
+        fn labels(&self, picture: &Look) -> Result<Labels, EvidenceError> {
+            std::thread::sleep(Duration::from_millis(50));
+            let name = match picture.frame.pixels.as_raw().first() {
+                Some(0) | None => return Err(EvidenceError::NoPixels),
+                Some(value) => value.to_string(),
+            };
+            let label = Label { name, kind: None, probability: 0.9, map: None };
+            Ok(Labels { sure: Some(label), perhaps: Vec::new() })
+        }
+    }
+
+    fn observer() -> Observer {
+        let specialists = Specialists { labels: |_| Ok(Box::new(Values)) };
+        Observer::start(Witness::new(specialists, Path::new("")), || ()).unwrap()
+    }
+
+    fn grey(value: u8) -> Look {
+        let pixels = RgbImage::from_pixel(9, 9, Rgb([value; 3]));
+        Look { frame: Frame::new(pixels, Source::Memory("grey".into())), region: None }
+    }
+
+    fn next(observer: &Observer) -> Observed {
+        let begun = Instant::now();
+        loop {
+            if let Some(news) = observer.news() {
+                return news;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "nothing is observed");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn name(observed: &Observed) -> &str {
+        &observed.found.as_ref().unwrap().labels.sure.as_ref().unwrap().name
+    }
+
+    #[test]
+    fn what_is_asked_about_is_looked_at_whatever_is_shown() {
+        let observer = observer();
+        assert!(observer.asked(grey(7)));
+        observer.shown(grey(8));
+        observer.shown(grey(9));
+        let (first, second) = (next(&observer), next(&observer));
+        assert_eq!((name(&first), name(&second)), ("7", "9"));
+        assert_eq!(second.about, grey(9).about());
+        assert!(observer.asked(grey(7)));
+        assert_eq!(next(&observer).found, first.found);
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_says_why_and_the_next_is() {
+        let observer = observer();
+        observer.shown(grey(0));
+        assert_eq!(next(&observer).found, Err(EvidenceError::NoPixels));
+        observer.shown(grey(3));
+        assert_eq!(name(&next(&observer)), "3");
+    }
+}

@@ -124,6 +124,14 @@ mod tests {
     use crate::unit_tests::{exchange, picture_record};
 
     #[test]
+    fn a_caution_goes_along() {
+        let mut session = Session::new(SessionId::new(0), 0);
+        session.exchanges.push(exchange(1, "Can I eat it?", vec![], "Yes."));
+        let text = render(&session, "pictures", &BTreeSet::new());
+        assert!(text.contains("\nYes.\n\n**Lorgnette cannot tell what is safe to eat"), "{text}");
+    }
+
+    #[test]
     fn questions_answers_and_pictures_can_be_read() {
         let mut session = Session::new(SessionId::new(0), 1_769_903_999_000);
         let region = Region::new(0.5, 0.0, 0.5, 0.5).unwrap();

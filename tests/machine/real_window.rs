@@ -261,6 +261,7 @@ fn sample() {
     desk.picture("first-start");
     desk.click(GALLERY_CAT);
     desk.until("the cat", |_, state| state["shown"] == "cat.jpg");
+    desk.until("its name", |_, state| state["names"].as_u64() >= Some(1));
     assert_eq!(desk.ask("What is that?", false), ["An Egyptian cat."]);
     let picture = image::open(desk.picture("answer")).unwrap().into_rgb8();
     assert_eq!(picture.dimensions(), (1180, 760));
