@@ -105,7 +105,7 @@ impl App {
         let Some(seen) = seen else { return };
         let Some(mut waiting) = self.evidence.waiting.take() else { return };
         for (picture, evidence) in waiting.exchange.pictures.iter_mut().zip(seen) {
-            picture.evidence = evidence;
+            picture.evidence = evidence.without_maps();
         }
         self.send(waiting);
     }

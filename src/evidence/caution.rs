@@ -64,7 +64,7 @@ impl Pattern {
 static CAUTIONS: LazyLock<Vec<Caution>> =
     LazyLock::new(|| serde_json::from_str(include_str!("cautions.json")).unwrap_or_default());
 
-/// The chance from which a label counts.
+/// The chance from which a label counts where none is sure.
 const LEAST: f32 = 0.2;
 
 /// The caution that belongs under `answer`, where one does: the first of those that apply. What the
@@ -72,7 +72,10 @@ const LEAST: f32 = 0.2;
 #[must_use]
 pub fn caution(question: &str, answer: &str, labels: &Labels) -> Option<&'static Caution> {
     let question = words(question);
-    let likely = labels.iter().filter(|label| label.probability >= LEAST);
+    let sure = labels.sure.as_ref();
+    let perhaps =
+        labels.perhaps.iter().filter(|label| sure.is_none() && label.probability >= LEAST);
+    let likely = sure.into_iter().chain(perhaps);
     let names = likely.flat_map(|label| [Some(&*label.name), label.kind.as_deref()]).flatten();
     let seen: Vec<Vec<String>> = names.chain([answer]).map(words).collect();
     CAUTIONS.iter().find(|caution| caution.applies(&question, &seen))
@@ -137,6 +140,9 @@ mod tests {
             caution("What is that?", "A hair dryer.", &labels).map(|found| &*found.id)
         };
         assert_eq!((seen(0.1), seen(0.3)), (None, Some("weapons")));
+        let sure = Some(label("hair dryer", 0.6));
+        let labels = Labels { sure, perhaps: vec![label("revolver", 0.3)] };
+        assert_eq!(caution("What is that?", "A hair dryer.", &labels), None);
     }
 
     #[test]

@@ -105,6 +105,14 @@ impl Evidence {
         Ok(Self { labels, lines: Vec::new(), colours: colours::of(picture) })
     }
 
+    /// The same as it is kept and read again, so that it can be compared with that.
+    #[must_use]
+    pub fn without_maps(mut self) -> Self {
+        let Labels { sure, perhaps } = &mut self.labels;
+        sure.iter_mut().chain(perhaps).for_each(|label| label.map = None);
+        self
+    }
+
     /// Whether nothing was found, or nobody looked.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,11 +1,13 @@
 //! What specialists see: shown before anything is asked, told to the model, and beside its answer.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use conversation::Finish;
 use egui_kittest::kittest::Queryable;
-use evidence::Evidence;
+use evidence::{Evidence, Specialists};
 use session::Store;
+use tempfile::TempDir;
 use ui::maps::Wanted;
 use values::config::Settings;
 
@@ -13,12 +15,17 @@ use super::driver::{Driver, Start, sample};
 use super::fake::{FakeEngine, NO_SPECIALISTS, SLOW_SPECIALISTS, SPECIALISTS, card_with_evidence};
 
 /// A window that shows the cat, and a model that takes evidence.
-fn start(specialists: evidence::Specialists, settings: Settings) -> Driver {
+fn start(specialists: Specialists, settings: Settings) -> Driver {
+    start_in(specialists, settings, None)
+}
+
+/// The same with the data of an earlier one.
+fn start_in(specialists: Specialists, settings: Settings, home: Option<Rc<TempDir>>) -> Driver {
     let engine = FakeEngine::default();
     engine.inside().card = Some(Arc::new(card_with_evidence()));
     let pictures = vec![sample("cat.jpg")];
     let specialists = Some(specialists);
-    let start = Start { settings, engine, pictures, specialists, ..Start::default() };
+    let start = Start { settings, engine, pictures, home, specialists, ..Start::default() };
     let mut driver = Driver::with(start);
     driver.until("the picture is shown", |view| view.stage.shown.is_some());
     driver
@@ -77,6 +84,16 @@ fn a_question_asked_at_once_waits_for_what_is_seen() {
     let session = store.read(&store.list().unwrap().sessions[0].id).unwrap();
     let kept = session.exchanges[0].evidence().unwrap();
     assert_eq!(kept.labels.perhaps[0].name, "lynx");
+
+    // Read again, it is what it was: the model is told of the picture once.
+    let mut driver = start_in(SPECIALISTS, Settings::default(), Some(home));
+    driver.until("it is listed", |view| !view.history.rows.is_empty());
+    driver.window.query_all_by_label_contains("Conversation: ").next().unwrap().click();
+    driver.until("it is shown", |view| !view.talk.cards.is_empty());
+    driver.ask("And its colour?");
+    driver.until_asked(1);
+    assert_eq!(driver.engine.inside().asked[0].turns.len(), 3);
+    assert_eq!(told(&driver, 0).len(), 1);
 }
 
 #[test]

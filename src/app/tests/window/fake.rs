@@ -69,7 +69,7 @@ impl LabelEncoder for SeesCats {
             name: name.to_owned(),
             kind: Some("cat".to_owned()),
             probability,
-            map: None,
+            map: Some(spot()),
         };
         Ok(Labels { sure: Some(label("tabby cat", 0.62)), perhaps: vec![label("lynx", 0.21)] })
     }
