@@ -15,7 +15,8 @@ use super::answers::Target;
 /// Pictures, and parts of them, of which the evidence is kept.
 const KEPT: usize = 32;
 /// Said once the thread is gone.
-const NO_OBSERVER: &str = "Nothing is named in pictures any more: start Lorgnette again.";
+const NO_OBSERVER: &str =
+    "Nothing is named in this picture: if that stays so, start Lorgnette again.";
 
 /// A question that waits until it is known what is to be seen in its pictures.
 pub struct Waiting {
@@ -24,13 +25,16 @@ pub struct Waiting {
     pub(super) target: Target,
 }
 
+/// What is to be seen in a picture, or why nobody could look.
+type Found = Result<Evidence, String>;
+
 /// What this needs to remember between frames.
 #[derive(Default)]
 pub struct EvidenceState {
     /// What the evidence that is shown is about.
     about: Option<About>,
-    /// What was found, the newest last; nothing where it could not be looked for.
-    known: VecDeque<(About, Evidence)>,
+    /// What was found, or why nothing was, the newest last.
+    known: VecDeque<(About, Found)>,
     /// The question that waits for some.
     pub(super) waiting: Option<Waiting>,
     /// Whether a specialist that fails was told of.
@@ -38,13 +42,13 @@ pub struct EvidenceState {
 }
 
 impl EvidenceState {
-    fn find(&self, about: &About) -> Option<&Evidence> {
-        self.known.iter().find(|(known, _)| known == about).map(|(_, evidence)| evidence)
+    fn find(&self, about: &About) -> Option<&Found> {
+        self.known.iter().find(|(known, _)| known == about).map(|(_, found)| found)
     }
 
-    fn put(&mut self, about: About, evidence: Evidence) {
+    fn put(&mut self, about: About, found: Found) {
         self.known.retain(|(known, _)| *known != about);
-        self.known.push_back((about, evidence));
+        self.known.push_back((about, found));
         if self.known.len() > KEPT {
             self.known.pop_front();
         }
@@ -58,10 +62,13 @@ impl App {
         self.view.settings.evidence && self.view.engine.model().is_none_or(takes)
     }
 
-    /// What a question about `picture` is told that is to be seen in it, as far as that is known.
+    /// What a question about `picture` is told that is to be seen in it, once that is known: nothing
+    /// where nobody could look.
     pub(super) fn evidence_of(&self, picture: &Look) -> Option<Evidence> {
-        let known = || self.evidence.find(&picture.about()).cloned();
-        if self.tells() { known() } else { Some(Evidence::default()) }
+        if !self.tells() {
+            return Some(Evidence::default());
+        }
+        self.evidence.find(&picture.about()).map(|found| found.clone().unwrap_or_default())
     }
 
     /// Makes what is seen follow what is shown. A picture that goes on changing is not looked at.
@@ -75,7 +82,7 @@ impl App {
         let known = about.and_then(|about| self.evidence.find(&about)).cloned();
         let stage = &mut self.view.stage;
         stage.evidence = match (known, picture, &self.observer) {
-            (Some(known), ..) => Wanted::Ready(known),
+            (Some(known), ..) => known.map_or_else(Wanted::Failed, Wanted::Ready),
             (None, None, _) => Wanted::None,
             (None, Some(picture), Some(observer)) => {
                 observer.shown(picture);
@@ -90,7 +97,7 @@ impl App {
         for look in &waiting.looks {
             let looks = || self.observer.as_ref().is_some_and(|thread| thread.asked(look.clone()));
             if self.evidence_of(look).is_none() && !looks() {
-                self.evidence.put(look.about(), Evidence::default());
+                self.evidence.put(look.about(), Err(NO_OBSERVER.to_owned()));
             }
         }
         self.evidence.waiting = Some(waiting);
@@ -114,25 +121,17 @@ impl App {
     pub(super) fn take_evidence(&mut self) {
         while let Some(Observed { about, found }) = self.observer.as_ref().and_then(Observer::news)
         {
-            let shown = self.evidence.about.as_ref() == Some(&about);
-            match found {
-                Ok(evidence) => {
-                    if shown {
-                        self.view.stage.evidence = Wanted::Ready(evidence.clone());
-                    }
-                    self.evidence.put(about, evidence);
-                }
-                Err(error) => {
-                    let reason = format!("Nothing can be named in this picture: {error}");
-                    if shown {
-                        self.view.stage.evidence = Wanted::Failed(reason.clone());
-                    }
-                    self.evidence.put(about, Evidence::default());
-                    if !std::mem::replace(&mut self.evidence.told, true) {
-                        self.fail(reason);
-                    }
-                }
+            let found = found.map_err(|error| format!("Nothing can be named here: {error}"));
+            if self.evidence.about.as_ref() == Some(&about) {
+                let shown = found.clone();
+                self.view.stage.evidence = shown.map_or_else(Wanted::Failed, Wanted::Ready);
             }
+            if let Err(reason) = &found
+                && !std::mem::replace(&mut self.evidence.told, true)
+            {
+                self.fail(reason.clone());
+            }
+            self.evidence.put(about, found);
             self.go_ahead();
         }
         match self.observer.as_ref().and_then(Observer::trouble) {
@@ -157,7 +156,7 @@ impl App {
             waiting.map(Look::about).chain(self.evidence.about.clone()).collect();
         for about in lost {
             if self.evidence.find(&about).is_none() {
-                self.evidence.put(about, Evidence::default());
+                self.evidence.put(about, Err(NO_OBSERVER.to_owned()));
             }
         }
         if matches!(self.view.stage.evidence, Wanted::Coming) {
