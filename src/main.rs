@@ -24,7 +24,7 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`values`] | plain values (frame, region, picture, heatmap, settings), the log, panics, the processor |
-//! | `evidence` | what specialists see: names with chances and places, colours; how a language model is told; cautions |
+//! | `evidence` | what specialists see: names with chances and places, lines of text, colours; how a language model is told; cautions |
 //! | `evidence/specialists` | the networks behind it, run from ONNX files |
 //! | `conversation` | what is asked and answered, what a model is told of it, what is said of a model |
 //! | `capture` | pictures from outside, checked and turned upright; cameras |

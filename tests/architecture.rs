@@ -34,6 +34,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("candle_core", &["src/encoder/towers/", "src/engine/worker/", "src/model_store/unpack/"]),
     ("candle_nn", &["src/encoder/towers/"]),
     ("rten", &["src/evidence/specialists/"]),
+    ("rten_imageproc", &["src/evidence/specialists/"]),
     ("rten_tensor", &["src/evidence/specialists/"]),
     ("clap", &["src/cli/"]),
     ("colorous", &["src/values/heatmap/"]),

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`labels`] | from a label encoder's scores to names with their chances and places |
 //! | [`colours`] | the basic colour terms of a picture |
+//! | [`reading`] | the order in which people read lines of text |
 //! | [`told`] | the one line that a language model is told |
 //! | [`Witness`] | who gives evidence: the specialists, shared by all that ask |
 //! | [`Observer`] | the thread on which they look at what is shown |
@@ -20,12 +21,14 @@ mod caution;
 pub mod colours;
 pub mod labels;
 mod observer;
+pub mod reading;
 pub mod told;
 mod witness;
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use values::job::Progress;
 use values::picture::Look;
 use values::text::brief;
 
@@ -38,6 +41,9 @@ pub use witness::Witness;
 
 /// The folder of the shipped label encoder, among those of the shipped models.
 pub const LABEL_ENCODER: &str = "label-encoder";
+
+/// The folder of the shipped reader, likewise.
+pub const READER: &str = "reader";
 
 /// Why a specialist could not be opened or run, in one line that says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +60,7 @@ pub enum EvidenceError {
     #[error("the picture has no pixels")]
     NoPixels,
     /// The network failed, or its answer has another form than its files promise.
-    #[error("the label encoder failed: {0}")]
+    #[error("a specialist failed: {0}")]
     Failed(String),
 }
 
@@ -71,6 +77,8 @@ impl EvidenceError {
 pub struct Specialists {
     /// The label encoder in a folder.
     pub labels: fn(&Path) -> Result<Box<dyn LabelEncoder>, EvidenceError>,
+    /// The reader in a folder.
+    pub reader: fn(&Path) -> Result<Box<dyn TextReader>, EvidenceError>,
 }
 
 /// Names what is in a picture.
@@ -80,6 +88,23 @@ pub trait LabelEncoder: Send + Sync {
     /// # Errors
     /// A picture without pixels, or a network that fails.
     fn labels(&self, picture: &Look) -> Result<Labels, EvidenceError>;
+}
+
+/// Reads what is written in a picture.
+pub trait TextReader: Send + Sync {
+    /// What is written in `picture`, in the order in which people read; where a part is marked, in
+    /// that part with its surroundings, at its own resolution.
+    ///
+    /// `go_on` is told how far it has come and says whether to go on. If not, what was read until
+    /// then is returned.
+    ///
+    /// # Errors
+    /// A picture without pixels, or a network that fails.
+    fn lines(
+        &self,
+        picture: &Look,
+        go_on: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<Vec<Line>, EvidenceError>;
 }
 
 /// All that was found in a picture, or in the marked part of it. Its serde form is that of
@@ -127,6 +152,7 @@ pub struct Line {
     pub text: String,
     /// The mean chance of its characters, 0 to 1.
     pub probability: f32,
-    /// Its corners in fractions of the frame, from its top left in the direction of reading.
+    /// Its corners in fractions of the frame: top left, top right, bottom right, bottom left, as they
+    /// lie in the frame; of a line that stands on its head, as it is read.
     pub place: [(f32, f32); 4],
 }

@@ -117,7 +117,8 @@ mod tests {
     }
 
     fn observer() -> Observer {
-        let specialists = Specialists { labels: |_| Ok(Box::new(Values)) };
+        let reader = |_: &Path| Err(EvidenceError::Failed("there is no reader".into()));
+        let specialists = Specialists { labels: |_| Ok(Box::new(Values)), reader };
         Observer::start(Witness::new(specialists, Path::new("")), || ()).unwrap()
     }
 

@@ -10,7 +10,8 @@
 use serde::{Deserialize, Serialize};
 use values::text::{disguises, neutralise, words};
 
-use crate::{Evidence, Label};
+use crate::reading::sides;
+use crate::{Evidence, Label, Line};
 
 /// Where what is told stands in the words of a model.
 const PLACE: &str = "{}";
@@ -53,8 +54,7 @@ impl Evidence {
         let quoting = Quoting { specials, heads: words.heads() };
         let name = |label: &Label| quoting.named(label);
         let perhaps: Vec<String> = self.labels.perhaps.iter().take(MOST_NAMES).map(name).collect();
-        let lines = self.lines.iter().map(|line| quoting.quoted(&line.text));
-        let lines: Vec<String> = lines.filter(|line| !line.is_empty()).take(MOST_LINES).collect();
+        let lines = foremost(&self.lines, &quoting);
         let colours = self.colours.iter().take(MOST_COLOURS);
         let colours: Vec<&str> = colours.map(|colour| colour.term.name()).collect();
         let sentences: Vec<String> = [
@@ -71,6 +71,29 @@ impl Evidence {
             return String::new();
         }
         words.line.replacen(PLACE, &sentences.join(" "), 1)
+    }
+}
+
+/// What is told of `lines`, quoted: those that are written largest and read most surely, in the
+/// order in which they are read.
+fn foremost(lines: &[Line], quoting: &Quoting<'_>) -> Vec<String> {
+    let quoted = lines.iter().map(|line| (line.weight(), quoting.quoted(&line.text)));
+    let mut told: Vec<(usize, (f32, String))> =
+        quoted.filter(|(_, text)| !text.is_empty()).enumerate().collect();
+    // Stable: of lines that weigh the same, the first read are told.
+    told.sort_by(|(_, (a, _)), (_, (b, _))| b.total_cmp(a));
+    told.truncate(MOST_LINES);
+    told.sort_by_key(|(at, _)| *at);
+    told.into_iter().map(|(_, (_, text))| text).collect()
+}
+
+impl Line {
+    /// How much it stands out: the height of its letters, in fractions of the frame, times its
+    /// chance.
+    fn weight(&self) -> f32 {
+        let (width, height) = sides(self.place);
+        // The longer side of a line that runs downwards is its length.
+        width.min(height) * self.probability
     }
 }
 
@@ -173,6 +196,27 @@ mod tests {
         assert!(told(many).starts_with("[Text: 1 / 2 / 3 / 4. "));
         let many = evidence(None, vec![label("drum", None); 9], &[]);
         assert!(told(many).starts_with("[Perhaps: drum, drum, drum, drum. "));
+    }
+
+    #[test]
+    fn the_largest_and_surest_lines_are_told_in_the_order_of_reading() {
+        let line = |text: &str, width: f32, height: f32, probability| Line {
+            text: text.to_owned(),
+            probability,
+            place: [(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)],
+        };
+        let lines = vec![
+            line("small", 0.5, 0.02, 1.0),
+            line("large", 0.5, 0.2, 0.9),
+            line("high, but narrow", 0.03, 0.9, 0.9),
+            line("downwards", 0.1, 0.9, 0.9),
+            line("unsure", 0.5, 0.2, 0.5),
+            line(" ", 0.9, 0.9, 1.0),
+            line("last", 0.5, 0.15, 0.9),
+            line("tiny", 0.5, 0.01, 0.9),
+        ];
+        let told = Evidence { lines, ..Evidence::default() }.told(&tuned(), &specials());
+        assert_eq!(told, "[Text: large / downwards / unsure / last.]\n");
     }
 
     #[test]

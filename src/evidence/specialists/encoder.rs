@@ -5,9 +5,12 @@ use std::path::Path;
 use evidence::labels::LabelSet;
 use evidence::{EvidenceError, LabelEncoder, Labels};
 use image::RgbImage;
+use rten::op_registry;
+use rten_tensor::NdTensor;
+use rten_tensor::prelude::*;
 use values::picture::{Filter, Look, resize};
 
-use crate::network::{Network, Output};
+use crate::network::{Network, tensor};
 
 /// The network's file, beside `labels.json`.
 const FILE: &str = "labels.onnx";
@@ -17,7 +20,17 @@ const NOISE: u8 = 3;
 /// A label encoder: its network, and what its rows mean.
 pub struct Encoder {
     set: LabelSet,
-    network: Network,
+    network: Network<2>,
+}
+
+/// What the network says of a picture.
+pub struct Output {
+    /// The score of each row: [rows].
+    pub logits: Vec<f32>,
+    /// The scores of each row in each cell: [rows, height, width].
+    pub maps: Vec<f32>,
+    /// Cells: height and width.
+    pub grid: (usize, usize),
 }
 
 /// Reads the label encoder in `folder`.
@@ -31,7 +44,11 @@ impl Encoder {
     /// # Errors
     /// A file is missing or damaged.
     pub fn open(folder: &Path) -> Result<Self, EvidenceError> {
-        Ok(Self { set: LabelSet::read(folder)?, network: Network::open(&folder.join(FILE))? })
+        let set = LabelSet::read(folder)?;
+        let operators = op_registry!(Add, Clip, Conv, ReduceMean);
+        let outputs = ["logits", "maps"];
+        let network = Network::open(&folder.join(FILE), operators, "pixels", outputs)?;
+        Ok(Self { set, network })
     }
 
     /// What the rows of [`Encoder::run`] mean.
@@ -50,7 +67,15 @@ impl Encoder {
     /// # Errors
     /// The network fails.
     pub fn run(&self, sized: &RgbImage) -> Result<Output, EvidenceError> {
-        self.network.run(sized, self.set.input.mean, self.set.input.scale)
+        let (mean, scale) = (self.set.input.mean, self.set.input.scale);
+        let shape = [1, 3, sized.height() as usize, sized.width() as usize];
+        let input = NdTensor::from_fn(shape, |[_, channel, y, x]| {
+            (f32::from(sized.get_pixel(x as u32, y as u32).0[channel]) - mean) / scale
+        });
+        let [logits, maps] = self.network.run(input.view())?;
+        let (logits, maps) = (tensor::<2>(logits)?, tensor::<4>(maps)?);
+        let [_, _, rows, columns] = maps.shape();
+        Ok(Output { logits: logits.into_data(), maps: maps.into_data(), grid: (rows, columns) })
     }
 }
 

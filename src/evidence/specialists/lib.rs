@@ -4,10 +4,12 @@
 
 mod encoder;
 mod network;
+mod reader;
 
 use evidence::Specialists;
 
 pub use encoder::Encoder;
+pub use reader::Reader;
 
 /// Specialists computed by rten.
-pub const SPECIALISTS: Specialists = Specialists { labels: encoder::open };
+pub const SPECIALISTS: Specialists = Specialists { labels: encoder::open, reader: reader::open };

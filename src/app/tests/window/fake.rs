@@ -12,12 +12,15 @@ use engine::{
     Answering, EngineError, EngineEvent, LoadRequest, LoadedModel, Question, RequestId,
     ScoreRequest, Scores,
 };
-use evidence::{EvidenceError, EvidenceWords, Label, LabelEncoder, Labels, Specialists};
+use evidence::{
+    EvidenceError, EvidenceWords, Label, LabelEncoder, Labels, Line, Specialists, TextReader,
+};
 use grounding::{Piece, TokenLogits};
 use lorgnette_app::desktop::{Desktop, Wish};
 use speech::{SpeechError, Voice};
 use values::frame::{Frame, Source};
 use values::heatmap::Heatmap;
+use values::job::Progress;
 use values::picture::{ImageInput, Look};
 
 /// No folder has an encoder in it.
@@ -31,7 +34,8 @@ pub const FRAGILE_ENCODERS: Encoders =
     Encoders { vision: |_| Ok(Box::new(Fragile)), dual: |_| Ok(Box::new(Fragile)) };
 
 /// Specialists that see a tabby cat in every picture, which may be a lynx.
-pub const SPECIALISTS: Specialists = Specialists { labels: |_| Ok(Box::new(SeesCats)) };
+pub const SPECIALISTS: Specialists =
+    Specialists { labels: |_| Ok(Box::new(SeesCats)), reader: |_| Ok(Box::new(ReadsNothing)) };
 
 /// The same, but they take their time.
 pub const SLOW_SPECIALISTS: Specialists = Specialists {
@@ -39,6 +43,7 @@ pub const SLOW_SPECIALISTS: Specialists = Specialists {
         std::thread::sleep(Duration::from_millis(400));
         Ok(Box::new(SeesCats))
     },
+    reader: |_| Ok(Box::new(ReadsNothing)),
 };
 
 /// What is said of a model that is told what specialists see.
@@ -59,7 +64,20 @@ pub fn card_with_evidence() -> ModelCard {
 /// Specialists that were not installed.
 pub const NO_SPECIALISTS: Specialists = Specialists {
     labels: |folder| Err(EvidenceError::file(&folder.join("labels.json"), &"it is not there")),
+    reader: |folder| Err(EvidenceError::file(&folder.join("detection.onnx"), &"it is not there")),
 };
+
+struct ReadsNothing;
+
+impl TextReader for ReadsNothing {
+    fn lines(
+        &self,
+        _: &Look,
+        _: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<Vec<Line>, EvidenceError> {
+        Ok(Vec::new())
+    }
+}
 
 struct SeesCats;
 

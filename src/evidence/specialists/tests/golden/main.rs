@@ -1,4 +1,5 @@
-//! The label encoder and the colours against ONNX Runtime and Pillow (`tests/reference`).
+//! The label encoder, the colours and the reader against ONNX Runtime, Pillow and `RapidOCR`
+//! (`tests/reference`), and the reader on text that is drawn here.
 //!
 //! What needs the pictures beside the repository, in `../shared` or where [`SHARED`] says, is
 //! ignored where they are lacking: the usual harness can ignore a test only when it is compiled.
@@ -6,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "how a test fails")]
 
 mod files;
+mod reading;
 mod shared;
 
 use std::collections::HashMap;
@@ -46,11 +48,26 @@ fn main() -> ExitCode {
         always("a_bare_surface_has_no_label", files::bare),
         always("a_marked_part_is_seen_alone_and_its_maps_lie_there", files::marked),
         always("damaged_files_are_told", files::damaged),
+        always("the_samples_are_read_as_the_reference_reads_them", reading::samples),
+        always("the_hotel_sign_is_read_whole_and_in_part", reading::hotel),
+        always("a_page_is_read", reading::a_page),
+        always("a_page_that_is_turned_is_read", reading::a_page_that_is_turned),
+        always("what_runs_far_or_downwards_is_one_line", reading::what_runs_far),
+        always("a_receipt_is_read", reading::a_receipt),
+        always("a_long_screenshot_is_read", reading::a_long_screenshot),
+        always("a_sign_that_lies_askew_is_read", reading::a_sign_that_lies_askew),
+        always("reading_tells_how_far_it_is_and_can_be_stopped", reading::stopping),
+        always("a_damaged_reader_is_told", reading::damaged),
         needing("stored_pixels_give_the_stored_logits", shared::pixels),
         needing("sixty_pictures_give_the_stored_lists_and_colours", shared::lists),
+        needing("twenty_scenes_are_read_as_the_reference_reads_them", reading::scenes),
     ];
-    // A measurement, and no test: `--ignored` runs it.
-    tests.push(always("time", files::time).with_kind("a measurement").with_ignored_flag(true));
+    // Measurements, and no tests: `--ignored` runs them.
+    let measurements =
+        [("time", files::time as fn()), ("time_reading", reading::time), ("words", reading::words)];
+    for (name, test) in measurements {
+        tests.push(always(name, test).with_kind("a measurement").with_ignored_flag(true));
+    }
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }
 
