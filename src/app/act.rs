@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use session::{ExportFormat, SessionId};
+use session::{ExportFormat, ExportOptions, SessionId};
 use ui::live::Live;
 use ui::toast::Kind;
 use ui::{Action, HistoryAction, Place};
@@ -104,6 +104,11 @@ impl App {
                     self.speak(index);
                 }
             }
+            Action::Say(text) => {
+                if let Err(error) = self.voice.say(&text) {
+                    self.fail(error.to_string());
+                }
+            }
             Action::Copy(text) => {
                 ctx.copy_text(text);
                 self.view.toasts.add(Kind::Done, "Copied");
@@ -171,7 +176,8 @@ impl App {
                 self.wish(wish, Waiting::Export(id, format));
             }
             HistoryAction::Overwrite(id, path, format) => {
-                self.keep(Job::Export(id, path, format, true));
+                let text = self.view.settings.export_text;
+                self.keep(Job::Export(id, path, format, ExportOptions { overwrite: true, text }));
             }
             HistoryAction::Import => self.wish(Wish::Bundle, Waiting::Import),
             HistoryAction::ImportFolder => self.wish(Wish::BundleFolder, Waiting::Import),
@@ -212,7 +218,8 @@ impl App {
                     }
                     ExportFormat::Zip | ExportFormat::Markdown => first,
                 };
-                self.keep(Job::Export(id, path, format, false));
+                let text = self.view.settings.export_text;
+                self.keep(Job::Export(id, path, format, ExportOptions { overwrite: false, text }));
             }
             Waiting::Import => self.keep(Job::Import(first)),
             Waiting::Dual => {

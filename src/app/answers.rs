@@ -67,9 +67,9 @@ impl App {
 
     /// Ends the question that waits to be asked, as one that was stopped before its first word.
     fn finish_waiting(&mut self) {
-        let Some(Waiting { exchange, looks, target }) = self.evidence.waiting.take() else {
-            return;
-        };
+        let waiting = self.evidence.waiting.take();
+        let Some(Waiting { exchange, looks, target }) = waiting else { return };
+        self.leave_text();
         match target {
             Target::Live => self.view.live.coming = None,
             Target::Card(index) => {
@@ -85,7 +85,9 @@ impl App {
 
     /// Ends the question of live mode, if one is under way.
     pub(super) fn finish_live(&mut self) {
-        self.evidence.waiting.take_if(|waiting| waiting.target == Target::Live);
+        if self.evidence.waiting.take_if(|waiting| waiting.target == Target::Live).is_some() {
+            self.leave_text();
+        }
         self.under_way.retain(|under_way| under_way.target != Target::Live);
         self.view.live.coming = None;
     }

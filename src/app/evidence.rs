@@ -1,10 +1,10 @@
-//! What specialists see: in the picture that is shown, at once, and in those that a question is about,
-//! which waits for it.
+//! What specialists see and read: in the picture that is shown, at once, and in those that a question
+//! is about. It waits for names, and where it asks for text for that as well.
 
 use std::collections::VecDeque;
 
 use conversation::Exchange;
-use evidence::{Evidence, Observed, Observer};
+use evidence::{Evidence, Observed, Observer, ReadText, asks_for_text};
 use ui::maps::Wanted;
 use values::job::Trouble;
 use values::picture::{About, Look};
@@ -28,27 +28,39 @@ pub struct Waiting {
 /// What is to be seen in a picture, or why nobody could look.
 type Found = Result<Evidence, String>;
 
+/// What is known of a picture, or of the part of one.
+struct Known {
+    about: About,
+    found: Found,
+    /// Whether it was read: until then its lines are none.
+    read: bool,
+}
+
 /// What this needs to remember between frames.
 #[derive(Default)]
 pub struct EvidenceState {
     /// What the evidence that is shown is about.
     about: Option<About>,
     /// What was found, or why nothing was, the newest last.
-    known: VecDeque<(About, Found)>,
+    known: VecDeque<Known>,
     /// The question that waits for some.
     pub(super) waiting: Option<Waiting>,
+    /// Pictures of that question that are being read.
+    reading: Vec<About>,
     /// Whether a specialist that fails was told of.
     told: bool,
 }
 
 impl EvidenceState {
-    fn find(&self, about: &About) -> Option<&Found> {
-        self.known.iter().find(|(known, _)| known == about).map(|(_, found)| found)
+    fn find(&self, about: &About) -> Option<&Known> {
+        self.known.iter().find(|known| known.about == *about)
     }
 
     fn put(&mut self, about: About, found: Found) {
-        self.known.retain(|(known, _)| *known != about);
-        self.known.push_back((about, found));
+        self.known.retain(|known| known.about != about);
+        // What nobody can look at is not read either.
+        let read = found.is_err();
+        self.known.push_back(Known { about, found, read });
         if self.known.len() > KEPT {
             self.known.pop_front();
         }
@@ -68,7 +80,8 @@ impl App {
         if !self.tells() {
             return Some(Evidence::default());
         }
-        self.evidence.find(&picture.about()).map(|found| found.clone().unwrap_or_default())
+        let known = self.evidence.find(&picture.about());
+        known.map(|known| known.found.clone().unwrap_or_default())
     }
 
     /// Makes what is seen follow what is shown. A picture that goes on changing is not looked at.
@@ -79,10 +92,17 @@ impl App {
             return;
         }
         self.evidence.about.clone_from(&about);
-        let known = about.and_then(|about| self.evidence.find(&about)).cloned();
+        let known = about.and_then(|about| self.evidence.find(&about));
+        let known = known.map(|known| (known.found.clone(), known.read));
         let stage = &mut self.view.stage;
+        (stage.text_read, stage.line) = (None, None);
         stage.evidence = match (known, picture, &self.observer) {
-            (Some(known), ..) => known.map_or_else(Wanted::Failed, Wanted::Ready),
+            (Some((found, read)), picture, observer) => {
+                if let (false, Some(picture), Some(observer)) = (read, picture, observer) {
+                    observer.read_shown(picture);
+                }
+                found.map_or_else(Wanted::Failed, Wanted::Ready)
+            }
             (None, None, _) => Wanted::None,
             (None, Some(picture), Some(observer)) => {
                 observer.shown(picture);
@@ -101,7 +121,44 @@ impl App {
             }
         }
         self.evidence.waiting = Some(waiting);
+        self.want_text();
         self.go_ahead();
+    }
+
+    /// Has the pictures of the question that waits read, where it waits for that, once they are named.
+    fn want_text(&mut self) {
+        let Some(waiting) = self.evidence.waiting.as_ref() else { return };
+        let Some(observer) = self.observer.as_ref().filter(|_| self.waits_for_text(waiting)) else {
+            return;
+        };
+        for look in &waiting.looks {
+            let about = look.about();
+            let is_named = self.evidence.find(&about).is_some_and(|known| !known.read);
+            // One that is behind is asked again with the next news.
+            if is_named
+                && !self.evidence.reading.contains(&about)
+                && observer.read_asked(look.clone())
+            {
+                self.evidence.reading.push(about);
+            }
+        }
+    }
+
+    /// The question that waited for text is gone.
+    pub(super) fn leave_text(&mut self) {
+        self.evidence.reading.clear();
+        if let Some(observer) = &self.observer {
+            observer.leave_asked();
+        }
+    }
+
+    /// Whether a question is worth waiting for what is written in its pictures.
+    fn waits_for_text(&self, waiting: &Waiting) -> bool {
+        self.tells() && self.observer.is_some() && asks_for_text(&waiting.exchange.question)
+    }
+
+    fn is_read(&self, picture: &Look) -> bool {
+        self.evidence.find(&picture.about()).is_some_and(|known| known.read)
     }
 
     /// Asks the question that waits, where it is known what is to be seen in its pictures.
@@ -110,7 +167,11 @@ impl App {
         let seen: Option<Vec<Evidence>> =
             waiting.looks.iter().map(|look| self.evidence_of(look)).collect();
         let Some(seen) = seen else { return };
+        if self.waits_for_text(waiting) && !waiting.looks.iter().all(|look| self.is_read(look)) {
+            return;
+        }
         let Some(mut waiting) = self.evidence.waiting.take() else { return };
+        self.evidence.reading.clear();
         for (picture, evidence) in waiting.exchange.pictures.iter_mut().zip(seen) {
             picture.evidence = evidence.without_maps();
         }
@@ -123,6 +184,11 @@ impl App {
         {
             let found = found.map_err(|error| format!("Nothing can be named here: {error}"));
             if self.evidence.about.as_ref() == Some(&about) {
+                if let (Ok(_), Some(picture), Some(observer)) =
+                    (&found, self.asked_about(), &self.observer)
+                {
+                    observer.read_shown(picture);
+                }
                 let shown = found.clone();
                 self.view.stage.evidence = shown.map_or_else(Wanted::Failed, Wanted::Ready);
             }
@@ -132,7 +198,11 @@ impl App {
                 self.fail(reason.clone());
             }
             self.evidence.put(about, found);
+            self.want_text();
             self.go_ahead();
+        }
+        while let Some(news) = self.observer.as_ref().and_then(Observer::text) {
+            self.take_text(news);
         }
         match self.observer.as_ref().and_then(Observer::trouble) {
             Some(Trouble::Restarted(_)) => {
@@ -149,16 +219,49 @@ impl App {
         }
     }
 
+    /// Takes what was read in a picture, or how far that has come.
+    fn take_text(&mut self, news: ReadText) {
+        let ReadText { about, read } = news;
+        let shown = self.evidence.about.as_ref() == Some(&about);
+        let read = match read {
+            Ok(read) => read,
+            Err(progress) => {
+                if shown {
+                    self.view.stage.text_read = Some(progress);
+                }
+                return;
+            }
+        };
+        let reason = read.as_ref().err().map(|error| format!("The text cannot be read: {error}"));
+        let known = self.evidence.known.iter_mut().find(|known| known.about == about);
+        if let Some(Known { found: Ok(evidence), read: is_read, .. }) = known {
+            evidence.lines = read.unwrap_or_default();
+            *is_read = true;
+            if shown {
+                self.view.stage.evidence = Wanted::Ready(evidence.clone());
+                self.view.stage.text_read = None;
+            }
+        }
+        if let Some(reason) = reason
+            && !std::mem::replace(&mut self.evidence.told, true)
+        {
+            self.fail(reason);
+        }
+        self.go_ahead();
+    }
+
     /// What was to be looked at is not.
     fn evidence_is_lost(&mut self) {
         let waiting = self.evidence.waiting.iter().flat_map(|waiting| &waiting.looks);
         let lost: Vec<About> =
             waiting.map(Look::about).chain(self.evidence.about.clone()).collect();
         for about in lost {
-            if self.evidence.find(&about).is_none() {
-                self.evidence.put(about, Err(NO_OBSERVER.to_owned()));
+            match self.evidence.known.iter_mut().find(|known| known.about == about) {
+                Some(known) => known.read = true,
+                None => self.evidence.put(about, Err(NO_OBSERVER.to_owned())),
             }
         }
+        self.view.stage.text_read = None;
         if matches!(self.view.stage.evidence, Wanted::Coming) {
             self.view.stage.evidence = Wanted::Failed(NO_OBSERVER.to_owned());
         }

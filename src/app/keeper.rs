@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use conversation::{Answer, Exchange, ModelInfo, Picture, Token};
 use scribe::Scribe;
-use session::{ExportFormat, Session, SessionId};
+use session::{ExportFormat, ExportOptions, Session, SessionId};
 use ui::history::Row;
 use values::frame::Frame;
 use values::job::{self, Lane, Refused, Trouble, Worker};
@@ -60,7 +60,7 @@ pub enum Job {
     /// Take all away for good.
     DeleteAll,
     /// Write one to this path.
-    Export(SessionId, PathBuf, ExportFormat, bool),
+    Export(SessionId, PathBuf, ExportFormat, ExportOptions),
     /// Read one from this path.
     Import(PathBuf),
     /// Keep conversations in this folder from now on.

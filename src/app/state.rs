@@ -31,6 +31,8 @@ struct State<'a> {
     marked: bool,
     /// Names that stand under it.
     names: usize,
+    /// Lines of text that were read in it.
+    lines: usize,
     /// What stands in the line.
     question: &'a str,
     /// Answers that have ended.
@@ -56,6 +58,7 @@ impl<'a> State<'a> {
             shown: view.stage.shown.as_ref().map(|shown| shown.frame.source.name()),
             marked: view.stage.region.is_some(),
             names: view.stage.evidence.ready().map_or(0, |seen| seen.labels.iter().count()),
+            lines: view.stage.evidence.ready().map_or(0, |seen| seen.lines.len()),
             question: &view.ask.question,
             answers: cards.iter().filter(|card| !card.under_way).count(),
             placed: phrases.filter(|phrase| phrase.place.is_some()).count(),

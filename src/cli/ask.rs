@@ -35,7 +35,7 @@ pub fn run(tools: Tools<'_>, args: &AskArgs) -> Result<(), CliError> {
     let mut session = Session::start(tools, &args.answer.model)?;
     let (pictures, decode) = read(files, &args.region)?;
     Question { options: args.answer.options(), ..Question::new(&pictures, &*question) }.check()?;
-    let evidence = session.evidence(&pictures)?;
+    let evidence = session.evidence(&pictures, &question)?;
     let model = session.ready()?;
     let mut request = Question::told(&pictures, &evidence, &*question);
     request.options = args.answer.options();

@@ -119,7 +119,7 @@ fn answer(
         .transpose()
         .map_err(|error| CliError::Region(error.to_string()))?;
     let (pictures, decode) = ask::read(&files, region.as_slice())?;
-    let evidence = session.evidence(&pictures)?;
+    let evidence = session.evidence(&pictures, &line.question)?;
     let mut question = Question::told(&pictures, &evidence, line.question.as_str());
     question.options = args.options();
     let answer = session.ask(question, |_| Ok(()))?;

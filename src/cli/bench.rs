@@ -1,6 +1,7 @@
 //! `lorgnette bench`: start, shutter to first word, speed and memory, in one run.
 
 use std::io::{BufRead, BufReader, stdout};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -9,7 +10,8 @@ use engine::Question;
 use explain::Told;
 use serde::Serialize;
 use values::config::DEFAULT_QUESTION;
-use values::picture::Look;
+use values::frame::{Frame, Source};
+use values::picture::{Filter, Look, resize};
 use values::region::Region;
 
 use super::ask::read;
@@ -25,6 +27,11 @@ const DESCRIBE: &str = "Describe this picture in detail.";
 const READY: &str = "ready";
 /// Pictures whose answers are tied to them.
 const GROUNDED: usize = 5;
+
+/// Pictures whose text is read.
+const SCENES: usize = 6;
+/// The size at which it is.
+const SCENE: (u32, u32) = (1280, 720);
 
 /// Figures of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -64,6 +71,9 @@ struct Figures {
     shutter_to_first_label: Option<Spread>,
     /// Of that: the specialists alone.
     evidence: Option<Spread>,
+    /// Reading what is written in a scene of 1280 × 720 pixels: seconds, over the last pictures enlarged
+    /// to that.
+    text: Option<Spread>,
     /// Of that: resizing, and counting the words.
     prepare: Option<Spread>,
     /// Of that: encoder, projector and prefill.
@@ -104,7 +114,7 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
     let (warm_up, _) = read(&files[..1], &[])?;
     let corner = Region::new(0.0, 0.0, 0.5, 0.5).ok();
     let warm_up: Vec<_> = warm_up.into_iter().map(|look| Look { region: corner, ..look }).collect();
-    let evidence = session.evidence(&warm_up)?;
+    let evidence = session.evidence(&warm_up, DEFAULT_QUESTION)?;
     session.ask(Question::told(&warm_up, &evidence, DEFAULT_QUESTION), |_| Ok(()))?;
 
     // Models of other kinds have no maps to measure.
@@ -118,7 +128,7 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
         let shutter = Instant::now();
         let (pictures, decoded) = read(std::slice::from_ref(file), &[])?;
         let looking = Instant::now();
-        let evidence = session.evidence(&pictures)?;
+        let evidence = session.evidence(&pictures, DEFAULT_QUESTION)?;
         if !evidence.is_empty() {
             first_label.push(shutter.elapsed().as_secs_f64());
             seeing.push(looking.elapsed().as_secs_f64());
@@ -156,6 +166,8 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
         let answer = session.ask(question, |_| Ok(()))?;
         decode_rate.extend(answer.decode_rate());
     }
+    let text = files.iter().rev().take(SCENES).map(|file| read_scene(&session, file));
+    let text = text.collect::<Result<Vec<_>, _>>()?;
     let peak_memory = peak_memory();
     drop(session);
     let starts = (0..args.starts).map(|_| cold_start(args)).collect::<Result<Vec<_>, _>>()?;
@@ -173,6 +185,7 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
         decode_picture: Spread::of(decode_picture),
         shutter_to_first_label: Spread::of(first_label),
         evidence: Spread::of(seeing),
+        text: Spread::of(text),
         prepare: Spread::of(prepare),
         prefill: Spread::of(prefill),
         prefill_rate: Spread::of(prefill_rate),
@@ -185,6 +198,17 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
         peak_memory,
     };
     if args.json { json_line(&mut stdout(), &figures) } else { table(&figures) }
+}
+
+/// Seconds to read what is written in a picture, enlarged to a scene.
+fn read_scene(session: &Session, file: &Path) -> Result<f64, CliError> {
+    let (pictures, _) = read(&[file], &[])?;
+    let (width, height) = SCENE;
+    let pixels = resize(&pictures[0].frame.pixels, width, height, Filter::Lanczos);
+    let frame = Frame::new(pixels, Source::Memory("a scene".into()));
+    let started = Instant::now();
+    session.witness.lines(&Look { frame, region: None }, &mut |_| true)?;
+    Ok(started.elapsed().as_secs_f64())
 }
 
 /// What was asked and answered about one picture; `None` for an answer without words.
@@ -214,6 +238,7 @@ fn table(figures: &Figures) -> Result<(), CliError> {
         ("  encode and prefill, s", figures.prefill),
         ("prefill with encoding, tok/s", figures.prefill_rate),
         ("decode, tok/s", figures.decode_rate),
+        ("read the text of a scene, s", figures.text),
         ("encoder attention, s", figures.attention),
         ("  for a second to the first word", figures.attention_share),
         ("reading back (word maps), s", figures.reading),

@@ -65,7 +65,7 @@ pub fn run(tools: Tools<'_>, args: &DemoArgs) -> Result<(), CliError> {
     for sample in &samples {
         let file = folders.samples.join(&sample.file);
         let (pictures, _) = read(&[file], &[])?;
-        let evidence = session.evidence(&pictures)?;
+        let evidence = session.evidence(&pictures, DEFAULT_QUESTION)?;
         let question = Question::told(&pictures, &evidence, DEFAULT_QUESTION);
         let answer = session.ask(question, |_| Ok(()))?;
         let right = is_named(&answer.text, &sample.names);

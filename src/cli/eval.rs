@@ -7,9 +7,11 @@ use clap::{Args, Subcommand};
 use engine::Question;
 use eval::composites::{self, Named};
 use eval::naming::{self, Bin, Naming, Outcome};
+use eval::reading::{self, Reading};
 use eval::{EvalError, Interval, Looker, Row, dataset, pointing};
 use indicatif::ProgressBar;
 use values::config::{DEFAULT_QUESTION, Folders};
+use values::text::one_line;
 
 use super::ask::read;
 use super::demo::samples;
@@ -30,6 +32,8 @@ pub struct EvalArgs {
 enum What {
     /// Ask about pictures whose names are known, and count the right answers.
     Name(NameArgs),
+    /// Read what is written in pictures whose words are known, and count those that are found.
+    Read(ReadArgs),
     /// Ask each map where named things are, on pictures with boxes.
     Pointing(PointingArgs),
     /// Put four sample pictures into one and ask for each by name.
@@ -46,6 +50,16 @@ struct NameArgs {
     question: String,
     #[command(flatten)]
     common: Common,
+}
+
+#[derive(Args)]
+struct ReadArgs {
+    /// A file with one JSON object a line: "image" (a path relative to the file) and "text": the words
+    /// that are written in it. Those of three letters or more count.
+    dataset: PathBuf,
+    /// Print what is found as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -86,6 +100,7 @@ struct Common {
 pub fn run(tools: Tools<'_>, args: &EvalArgs) -> Result<(), CliError> {
     match &args.what {
         What::Name(args) => name(tools, args),
+        What::Read(args) => read_set(tools, args),
         What::Pointing(args) => {
             let set = dataset::read(&args.dataset)?;
             let dual = args.dual.as_deref().map(tools.encoders.dual).transpose();
@@ -128,7 +143,7 @@ fn name(tools: Tools<'_>, args: &NameArgs) -> Result<(), CliError> {
     let mut outcomes = Vec::with_capacity(set.len());
     for item in &set {
         let (pictures, _) = read(std::slice::from_ref(&item.file), &[])?;
-        let evidence = session.evidence(&pictures)?;
+        let evidence = session.evidence(&pictures, &args.question)?;
         let labels = match evidence.first() {
             Some(seen) => seen.labels.clone(),
             None => session.witness.evidence(&pictures[0])?.labels,
@@ -165,6 +180,35 @@ fn name(tools: Tools<'_>, args: &NameArgs) -> Result<(), CliError> {
         text_line(&mut out, &row)?;
     }
     Ok(())
+}
+
+fn read_set(tools: Tools<'_>, args: &ReadArgs) -> Result<(), CliError> {
+    let set = reading::read(&args.dataset)?;
+    let witness = tools.witness();
+    let bar = ProgressBar::new(set.len() as u64);
+    let mut outcomes = Vec::with_capacity(set.len());
+    for item in &set {
+        let (pictures, _) = read(std::slice::from_ref(&item.file), &[])?;
+        let lines = witness.lines(&pictures[0], &mut |_| true)?;
+        let lines = lines.into_iter().map(|line| line.text).collect();
+        outcomes.push(reading::Outcome::new(item, lines));
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let reading = Reading::of(outcomes);
+    if args.json {
+        return json_line(&mut stdout(), &reading);
+    }
+    let mut out = stdout().lock();
+    for reading::Outcome { image, lines, found, missed } in &reading.outcomes {
+        let count = format!("{} of {}", found.len(), found.len() + missed.len());
+        let row = format!("{image:28} {count:8} {}", one_line(&lines.join(" / ")));
+        text_line(&mut out, &row)?;
+    }
+    let Interval { share, low, high } = reading.found;
+    let [share, low, high] = [share, low, high].map(|share| share * 100.0);
+    let text = format!("{share:.1} % of {} words read ({low:.1} – {high:.1} %)", reading.n);
+    text_line(&mut out, &text)
 }
 
 /// The samples that show one thing each, by its name.

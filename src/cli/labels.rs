@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::ask::{check_regions, read};
 use super::output::{PictureReport, json_line, text_line};
-use super::{CliError, LabelsArgs, Tools};
+use super::{CliError, LookArgs, Tools};
 
 /// What was found in one picture.
 #[derive(Serialize)]
@@ -19,7 +19,7 @@ struct Found {
     seconds: f64,
 }
 
-pub fn run(tools: Tools<'_>, args: &LabelsArgs) -> Result<(), CliError> {
+pub fn run(tools: Tools<'_>, args: &LookArgs) -> Result<(), CliError> {
     check_regions(&args.pictures, &args.region)?;
     let (pictures, _) = read(&args.pictures, &args.region)?;
     let witness = tools.witness();

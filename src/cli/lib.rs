@@ -1,4 +1,4 @@
-//! The command line: `ask`, `labels`, `cameras`, `replay`, `eval`, `bench`, `demo`.
+//! The command line: `ask`, `labels`, `read`, `cameras`, `replay`, `eval`, `bench`, `demo`.
 //!
 //! Exit codes: 0 answered; 1 the model or the engine failed, a line of a batch did, or a replayed
 //! answer came out differently; 2 the command line is wrong; 3 a picture could not be read, or a
@@ -14,6 +14,7 @@ mod eval;
 mod heatmaps;
 mod labels;
 mod output;
+mod read;
 mod replay;
 mod session;
 
@@ -68,7 +69,9 @@ enum Command {
     /// Answer a question about one or more pictures.
     Ask(AskArgs),
     /// Name what is in one or more pictures, without the language model.
-    Labels(LabelsArgs),
+    Labels(LookArgs),
+    /// Read what is written in one or more pictures, without the language model.
+    Read(LookArgs),
     /// List the cameras that are connected, or try one.
     Cameras(cameras::CamerasArgs),
     /// Ask a kept conversation's questions again and compare the answers.
@@ -115,16 +118,19 @@ struct AskArgs {
 }
 
 #[derive(Args)]
-#[command(after_help = "Exit codes: 0 done; 1 the label encoder failed; 2 the command line is \
-    wrong; 3 a picture could not be read, or a camera gave none.")]
-struct LabelsArgs {
+#[command(
+    after_help = "Exit codes: 0 done; 1 a specialist failed; 2 the command line is wrong; 3 a \
+    picture could not be opened, or a camera gave none."
+)]
+struct LookArgs {
     /// Pictures: files, - for standard input, camera:0 for one from that camera.
     #[arg(value_name = "PICTURE", required = true)]
     pictures: Vec<OsString>,
-    /// The part of the picture to name, as in ask. Once for each picture, in their order.
+    /// The part of the picture to look at, as in ask. Once for each picture, in their order.
     #[arg(long, value_name = "X,Y,W,H", allow_hyphen_values = true)]
     region: Vec<RegionSpec>,
-    /// Print one JSON object a picture: labels with chances and kinds, and colours.
+    /// Print one JSON object a picture: labels with chances and kinds, and colours; or lines with
+    /// chances and corners.
     #[arg(long)]
     json: bool,
 }
@@ -336,6 +342,7 @@ pub fn main(backend: Backend, encoders: Encoders, specialists: Specialists) -> S
             }
             Command::Ask(ask) => ask::run(tools, &ask),
             Command::Labels(labels) => labels::run(tools, &labels),
+            Command::Read(args) => read::run(tools, &args),
             Command::Cameras(cameras) => cameras::run(&cameras),
             Command::Replay(replay) => replay::run(tools, &replay),
             Command::Bench(bench) if bench.only_start => bench::only_start(tools, &bench),

@@ -9,6 +9,7 @@ use evidence::{Caution, Evidence, Label, Labels};
 use serde::Serialize;
 use values::picture::Look;
 use values::region::Region;
+use values::text::one_line;
 
 use super::CliError;
 use super::heatmaps::MapsReport;
@@ -120,12 +121,13 @@ pub fn caution(question: &str, answer: &str, evidence: &[Evidence]) -> Option<&'
     evidence::caution(question, answer, labels)
 }
 
-/// What was found in a picture, in one line: labels with chances, then colours.
+/// What was found in a picture, in one line: labels with chances, colours, what was read.
 pub fn seen_words(evidence: &Evidence) -> String {
     let label = |label: &Label| format!("{} {:.0} %", label.name, label.probability * 100.0);
     let labels: Vec<String> = evidence.labels.iter().map(label).collect();
     let colours: Vec<&str> = evidence.colours.iter().map(|colour| colour.term.name()).collect();
-    let parts = [labels.join(", "), colours.join(", ")];
+    let lines: Vec<String> = evidence.lines.iter().map(|line| one_line(&line.text)).collect();
+    let parts = [labels.join(", "), colours.join(", "), lines.join(" / ")];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
 }
 

@@ -9,7 +9,7 @@ use engine::{
     Engine, EngineError, EngineEvent, LoadProgress, LoadRequest, LoadedModel, Question,
     ScoreRequest, Scores,
 };
-use evidence::{Evidence, Witness};
+use evidence::{Evidence, EvidenceError, Witness, asks_for_text};
 use model_store::Step;
 use values::config::{Device, Folders};
 use values::picture::Look;
@@ -86,14 +86,25 @@ impl Session {
         }
     }
 
-    /// What specialists see in each of `pictures`, as far as the model is told of it. They look
-    /// while it loads.
-    pub fn evidence(&mut self, pictures: &[Look]) -> Result<Vec<Evidence>, CliError> {
+    /// What specialists see in each of `pictures`, as far as the model is told of it, and what they
+    /// read, where `question` asks for that. They look while it loads.
+    pub fn evidence(
+        &mut self,
+        pictures: &[Look],
+        question: &str,
+    ) -> Result<Vec<Evidence>, CliError> {
         if self.model.is_some() && !self.tells() {
             return Ok(Vec::new());
         }
         let wanted = if self.told { pictures } else { &[] };
-        let seen = wanted.iter().map(|picture| self.witness.evidence(picture));
+        let look = |picture: &Look| {
+            let mut seen = self.witness.evidence(picture)?;
+            if asks_for_text(question) {
+                seen.lines = self.witness.lines(picture, &mut |_| true)?;
+            }
+            Ok::<_, EvidenceError>(seen)
+        };
+        let seen = wanted.iter().map(look);
         let seen: Result<Vec<_>, _> = seen.collect();
         self.ready()?;
         if self.tells() { Ok(seen?) } else { Ok(Vec::new()) }

@@ -1,7 +1,7 @@
 //! How right answers and maps are, on pictures where the answer is known.
 //!
 //! [`naming`] counts how often a picture's thing is called what it is, and how often the chances say
-//! so. Of maps,
+//! so, [`reading`] how much of what is written is read. Of maps,
 //! [`pointing`] asks each map where a named thing is, on photographs with boxes; [`composites`]
 //! puts four pictures into one and asks for each of them by name. Both set every map beside what
 //! a centre point, a random point or a map that ignores the word would reach.
@@ -10,6 +10,7 @@ pub mod composites;
 pub mod dataset;
 pub mod naming;
 pub mod pointing;
+pub mod reading;
 mod table;
 
 use encoder::{EncoderError, VisionEncoder};

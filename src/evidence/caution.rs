@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use crate::Labels;
+use crate::pattern::{Pattern, words};
 
 /// What is said under an answer of a kind that people come to harm by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,33 +33,6 @@ pub struct Caution {
 struct Both {
     asked: Vec<Pattern>,
     named: Vec<Pattern>,
-}
-
-/// Words one after the other, the last of which may go on where it ends in `*`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "String")]
-struct Pattern {
-    words: Vec<String>,
-    open: bool,
-}
-
-impl From<String> for Pattern {
-    fn from(text: String) -> Self {
-        let open = text.ends_with('*');
-        Self { words: words(&text), open }
-    }
-}
-
-impl Pattern {
-    /// Where it stands in `text`.
-    fn find(&self, text: &[String]) -> Option<usize> {
-        let (last, before) = self.words.split_last()?;
-        let fits = |found: &[String]| {
-            let (end, start) = found.split_last().unwrap_or((last, &[]));
-            start == before && if self.open { end.starts_with(last) } else { end == last }
-        };
-        text.windows(self.words.len()).position(fits)
-    }
 }
 
 static CAUTIONS: LazyLock<Vec<Caution>> =
@@ -104,14 +78,6 @@ impl Caution {
         }
         text
     }
-}
-
-/// The words of a text in lower case, without what stands between them.
-fn words(text: &str) -> Vec<String> {
-    text.split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect()
 }
 
 #[cfg(test)]

@@ -17,10 +17,12 @@
 //! What runs the networks is handed in by `main` as [`Specialists`]: `evidence/specialists`, a crate
 //! of its own, so that nothing here is compiled on top of it.
 
+mod asked;
 mod caution;
 pub mod colours;
 pub mod labels;
 mod observer;
+mod pattern;
 pub mod reading;
 pub mod told;
 mod witness;
@@ -32,10 +34,11 @@ use values::job::Progress;
 use values::picture::Look;
 use values::text::brief;
 
+pub use asked::asks_for_text;
 pub use caution::{Caution, caution};
 pub use colours::Colour;
 pub use labels::{Label, Labels};
-pub use observer::{Observed, Observer};
+pub use observer::{Observed, Observer, ReadText};
 pub use told::EvidenceWords;
 pub use witness::Witness;
 

@@ -1,11 +1,12 @@
-//! The thread on which specialists look at what is shown, before anything is asked.
+//! The threads on which specialists look at what is shown, before anything is asked: one names, one
+//! reads, which takes longer.
 
 use std::collections::VecDeque;
 
-use values::job::{Desk, Lane, Refused, Trouble, Work, Worker};
+use values::job::{Desk, Lane, Progress, Trouble, Work, Worker};
 use values::picture::{About, Look};
 
-use crate::{Evidence, EvidenceError, Witness};
+use crate::{Evidence, EvidenceError, Line, Witness};
 
 /// Pictures, and parts of them, of which the evidence is kept.
 const KEPT: usize = 16;
@@ -13,6 +14,8 @@ const KEPT: usize = 16;
 const WAITING: usize = 16;
 /// What is shown: another takes its place.
 const SHOWN: Lane = Lane::new(1);
+/// What is asked about, to be read.
+const ASKED: Lane = Lane::new(2);
 
 /// What was found in a picture.
 #[derive(Debug, Clone)]
@@ -23,46 +26,88 @@ pub struct Observed {
     pub found: Result<Evidence, EvidenceError>,
 }
 
-/// The thread.
-pub struct Observer(Worker<Look, Observed>);
+/// What is written in a picture, or how far its reading has come.
+#[derive(Debug, Clone)]
+pub struct ReadText {
+    /// The picture, or the part of it.
+    pub about: About,
+    /// What is written in it; before that is known, how far it has come.
+    pub read: Result<Result<Vec<Line>, EvidenceError>, Progress>,
+}
+
+/// The threads.
+pub struct Observer {
+    names: Worker<Look, Observed>,
+    text: Worker<Look, ReadText>,
+}
 
 impl Observer {
-    /// Starts it; `wake` is called on it after each piece of news.
+    /// Starts them; `wake` is called on them after each piece of news.
     ///
     /// # Errors
     /// Where the system gives no thread.
-    pub fn start(witness: Witness, wake: impl Fn() + Send + 'static) -> std::io::Result<Self> {
+    pub fn start(
+        witness: Witness,
+        wake: impl Fn() + Clone + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let reads = witness.clone();
+        let read = move |_: &Desk<'_, Look, ReadText>| Reading(reads.clone());
+        let text = Worker::start("lorgnette-text", WAITING, read, wake.clone())?;
         let make = move |_: &Desk<'_, Look, Observed>| Observing {
             witness: witness.clone(),
             kept: VecDeque::new(),
         };
-        Worker::start("lorgnette-evidence", WAITING, make, wake).map(Self)
+        let names = Worker::start("lorgnette-evidence", WAITING, make, wake)?;
+        Ok(Self { names, text })
     }
 
     /// Looks at what is shown now: what was shown before is out of date.
     pub fn shown(&self, picture: Look) {
         // There is room for one; of a thread that is dead, its trouble was told.
-        drop(self.0.replace(SHOWN, picture));
+        self.text.forget(SHOWN);
+        drop(self.names.replace(SHOWN, picture));
     }
 
     /// Looks at what is asked about, which is wanted whatever is shown. Whether it does: not where
     /// the thread is dead or behind.
     #[must_use]
     pub fn asked(&self, picture: Look) -> bool {
-        let sent: Result<(), Refused<Look>> = self.0.send(Lane::LASTING, picture);
-        sent.is_ok()
+        self.names.send(Lane::LASTING, picture).is_ok()
+    }
+
+    /// Reads what is shown now.
+    pub fn read_shown(&self, picture: Look) {
+        drop(self.text.replace(SHOWN, picture));
+    }
+
+    /// Reads what is asked about, whatever is shown. Whether it does: not where the thread is dead or
+    /// behind.
+    #[must_use]
+    pub fn read_asked(&self, picture: Look) -> bool {
+        self.text.send(ASKED, picture).is_ok()
+    }
+
+    /// What was asked about need not be read any more.
+    pub fn leave_asked(&self) {
+        self.text.forget(ASKED);
     }
 
     /// What came, without waiting.
     #[must_use]
     pub fn news(&self) -> Option<Observed> {
-        self.0.news()
+        self.names.news()
     }
 
-    /// What befell the thread. Begun anew, it knows of no picture.
+    /// What was read, without waiting.
+    #[must_use]
+    pub fn text(&self) -> Option<ReadText> {
+        self.text.news()
+    }
+
+    /// What befell a thread. Begun anew, it knows of no picture.
     #[must_use]
     pub fn trouble(&self) -> Option<Trouble> {
-        self.0.trouble()
+        self.names.trouble().or_else(|| self.text.trouble())
     }
 }
 
@@ -87,6 +132,23 @@ impl Work for Observing {
             self.kept.push_front((about.clone(), evidence.clone()));
         }
         desk.tell(Observed { about, found });
+    }
+}
+
+struct Reading(Witness);
+
+impl Work for Reading {
+    type Job = Look;
+    type News = ReadText;
+
+    fn work(&mut self, picture: Look, desk: &Desk<'_, Look, ReadText>) {
+        let about = picture.about();
+        let mut go_on = |progress| {
+            let news = ReadText { about: about.clone(), read: Err(progress) };
+            desk.tell_instead(news, |old| old.read.is_err())
+        };
+        let read = self.0.lines(&picture, &mut go_on);
+        desk.tell(ReadText { about, read: Ok(read) });
     }
 }
 

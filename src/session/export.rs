@@ -34,11 +34,27 @@ pub enum ExportFormat {
     Markdown,
 }
 
+/// How a conversation is exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExportOptions {
+    /// Whether what lies there already is replaced.
+    pub overwrite: bool,
+    /// Whether the text that was read in pictures goes along: signs and letters are private. Without
+    /// it a replay cannot tell the model what it was told.
+    pub text: bool,
+}
+
+impl Default for ExportOptions {
+    fn default() -> Self {
+        Self { overwrite: false, text: true }
+    }
+}
+
 impl Store {
     /// Exports a conversation to `to`, which is the folder or the file to be made. No folder of this
     /// machine, no user's name and nothing a camera wrote into its file is in it.
     ///
-    /// What lies there already is replaced only with `overwrite`, and a folder only where it holds
+    /// What lies there already is replaced only where `options` say so, and a folder only where it holds
     /// nothing but an export. The same export twice is no error.
     ///
     /// # Errors
@@ -49,13 +65,17 @@ impl Store {
         id: &SessionId,
         to: &Path,
         format: ExportFormat,
-        overwrite: bool,
+        options: ExportOptions,
     ) -> Result<(), SessionError> {
+        let ExportOptions { overwrite, text } = options;
         let mut session = self.read(id)?;
         bundle::tidy(&mut session);
         for exchange in &mut session.exchanges {
             if exchange.answer.finish == Finish::Pending {
                 exchange.answer.interrupt();
+            }
+            if !text {
+                exchange.pictures.iter_mut().for_each(|picture| picture.evidence.lines.clear());
             }
         }
         let export = Export { session: &session, folder: &self.folder(id), to, overwrite };

@@ -110,7 +110,7 @@ use std::path::{Path, PathBuf};
 pub use bundle::Bundle;
 pub use disk::{Condition, FORMAT};
 pub use error::SessionError;
-pub use export::ExportFormat;
+pub use export::{ExportFormat, ExportOptions};
 pub use id::SessionId;
 pub use picture::{MAX_PIXELS, THUMBNAIL_SIDE};
 pub use record::Session;

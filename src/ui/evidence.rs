@@ -7,10 +7,10 @@ use values::text::with_article;
 
 use super::maps::Wanted;
 use super::theme::{Palette, space};
-use super::{Action, View};
+use super::{Action, View, text};
 
 /// Draws the row of names under the picture.
-pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
+pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     let palette = Palette::of(ui.visuals());
     let weak = |text: &str| RichText::new(text).size(12.5).color(palette.weak);
     ui.horizontal_wrapped(|ui| {
@@ -33,10 +33,11 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
             }
         }
     });
+    text::show(ui, view, actions);
 }
 
 /// The row as a panel of its own below what is left of `ui`, and its upper edge.
-pub fn panel(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) -> Option<f32> {
+pub fn panel(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) -> Option<f32> {
     if matches!(view.stage.evidence, Wanted::None) {
         return None;
     }

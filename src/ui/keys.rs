@@ -28,6 +28,7 @@ const KEYS: &[(&str, &str)] = &[
     ("Ctrl+L", "Live mode on or off"),
     ("Ctrl+N", "New conversation"),
     ("Ctrl+K", "Search the conversations"),
+    ("Ctrl+F", "Find in the text of the picture"),
     ("Ctrl+B", "Show or hide the conversations"),
     ("Ctrl+Shift+C", "Copy the last answer"),
     ("Ctrl+R", "Read the last answer aloud, or stop"),
@@ -90,6 +91,9 @@ pub fn read(ui: &Ui, view: &mut View, actions: &mut Vec<Action>) {
                 actions.push(Action::SettingsChanged);
             }
             view.history.focus_search = true;
+        }
+        if input.consume_key(command, Key::F) {
+            view.stage.find_focus = true;
         }
         if !typing && input.consume_key(Modifiers::NONE, Key::Space) {
             actions.push(Action::Shutter);

@@ -28,6 +28,7 @@ pub mod settings;
 pub mod stage;
 pub mod status;
 pub mod talk;
+mod text;
 pub mod theme;
 pub mod toast;
 mod widgets;
@@ -87,6 +88,8 @@ pub enum Action {
     KeepLive,
     /// Read the answer of this card aloud, or stop.
     Speak(usize),
+    /// Read this aloud.
+    Say(String),
     /// Put a text on the clipboard.
     Copy(String),
     /// Begin a new conversation.

@@ -104,6 +104,12 @@ impl Place {
         pos2(if self.mirrored { 1.0 - x } else { x }, y)
     }
 
+    /// Where a point of the frame, in fractions, lies on the screen.
+    pub fn point(&self, (x, y): (f32, f32)) -> Pos2 {
+        let x = if self.mirrored { 1.0 - x } else { x };
+        self.rect.min + vec2(x, y) * self.rect.size()
+    }
+
     pub fn screen(&self, region: Region) -> Rect {
         let left = if self.mirrored { 1.0 - region.x() - region.width() } else { region.x() };
         let min = self.rect.min + vec2(left, region.y()) * self.rect.size();

@@ -313,7 +313,7 @@ fn questions(ui: &mut Ui, view: &mut View) {
     });
 }
 
-fn folders(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
+fn folders(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     section(ui, "Folders and privacy");
     ui.add(
         Label::new(
@@ -330,6 +330,8 @@ fn folders(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
         let width = (ui.available_width() - 100.0).max(80.0);
         at_left(ui, width, Label::new(&text).truncate()).on_hover_text(text);
     };
+    ui.checkbox(&mut view.settings.export_text, "Export the text that was read in pictures")
+        .on_hover_text("Signs and letters are private; without it, a replay may answer otherwise");
     row(ui, "Conversations", "", |ui| {
         path(ui, &view.system.history);
         if ui.button("Change …").clicked() {

@@ -14,6 +14,7 @@ use egui_material_icons::icons::{
     ICON_VIDEOCAM, ICON_VIDEOCAM_OFF,
 };
 use values::frame::Frame;
+use values::job::Progress;
 use values::region::Region;
 
 use super::camera::trouble;
@@ -21,7 +22,7 @@ use super::maps::Wanted;
 use super::mark::{self, Grab, Place};
 use super::theme::{Palette, ROUND, space};
 use super::widgets::{icon_button, labelled_button, main_button};
-use super::{Action, View, evidence, gallery, maps};
+use super::{Action, View, evidence, gallery, maps, text};
 
 /// The picture that is shown.
 #[derive(Debug, Clone)]
@@ -47,6 +48,16 @@ pub struct Stage {
     pub at: usize,
     /// What specialists see in it, or in the part.
     pub evidence: Wanted<Evidence>,
+    /// How far the reading of what is written in it has come, while it is read.
+    pub text_read: Option<Progress>,
+    /// The line of text that is pointed at.
+    pub line: Option<usize>,
+    /// The same, where it is pointed at in the list of lines.
+    pub(super) line_in_list: Option<usize>,
+    /// What is looked for in them.
+    pub find: String,
+    /// Whether the field for that is to have the focus.
+    pub(super) find_focus: bool,
     /// A picture is being read.
     pub reading: Option<String>,
     texture: Option<TextureHandle>,
@@ -124,6 +135,7 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &label));
     maps::point(view, &response, place);
     maps::paint(ui, view, place);
+    text::paint(ui, view, &response, place);
     mark::point(ui, &response, &mut view.stage, place, size, actions);
     mark::keyboard(ui, &response, view.stage.region, shown.mirrored, actions);
     if response.has_focus() {

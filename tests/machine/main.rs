@@ -23,7 +23,13 @@ fn main() -> std::process::ExitCode {
     let mut tests = Vec::new();
     #[cfg(target_arch = "x86_64")]
     tests.extend(camera::tests());
-    tests.extend([lacking::test(), real_window::test(), small_disk::test(), voice::test()]);
+    tests.extend([
+        lacking::test(),
+        real_window::test(),
+        real_window::reading(),
+        small_disk::test(),
+        voice::test(),
+    ]);
     libtest_mimic::run(&libtest_mimic::Arguments::from_args(), tests).exit_code()
 }
 

@@ -298,5 +298,21 @@ fn sample() {
     assert!(frames["frames"].as_u64().unwrap() >= 5, "{frames}");
 }
 
+pub fn reading() -> Trial {
+    let lacking = without(&["Xvfb", "xdotool", "import"]);
+    needing(lacking, "real_window::what_a_sign_says_is_read_and_told", sign)
+}
+
+fn sign() {
+    let _turn = crate::turn();
+    let file = root().join("assets/samples/hotel-sign.jpg");
+    let mut desk = Desk::open(&[&file], (1180, 760));
+    desk.until("the text", |_, state| state["lines"] == 1);
+    let answers = desk.ask("What is the name of that hotel?", false);
+    assert!(answers.iter().any(|answer| answer.contains("\"HOTEL\"")), "{answers:?}");
+    desk.picture("text");
+    desk.close();
+}
+
 /// Where the gallery's second picture lies in a window of 1180 by 760 points.
 const GALLERY_CAT: (u32, u32) = (491, 290);

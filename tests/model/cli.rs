@@ -89,6 +89,30 @@ fn labels_are_told_without_the_language_model() {
     assert!(stderr(&nowhere).contains("labels.json"), "{}", stderr(&nowhere));
 }
 
+#[test]
+fn what_is_written_is_read_and_told_where_it_is_asked_for() {
+    let sign = sample("hotel-sign.jpg");
+    let read = lorgnette(&["read", path(&sign)]).output().unwrap();
+    assert_eq!((read.status.code(), stdout(&read)), (Some(0), "HOTEL\n".to_owned()));
+    let json = lorgnette(&["read", "--json", path(&sign)]).output().unwrap();
+    let report: Value = serde_json::from_str(&stdout(&json)).unwrap();
+    let line = &report["evidence"]["lines"][0];
+    assert!(line["probability"].as_f64().unwrap() > 0.9, "{report}");
+    assert_eq!(line["place"].as_array().unwrap().len(), 4);
+    let nothing = lorgnette(&["read", path(&sample("lemon.jpg"))]).output().unwrap();
+    assert_eq!((nothing.status.code(), stdout(&nothing)), (Some(0), String::new()));
+    assert!(stderr(&nothing).contains("nothing that is written"), "{}", stderr(&nothing));
+
+    let ask = |question: &str| {
+        let asked = lorgnette(&["ask", "--json", path(&sign), question]).output().unwrap();
+        serde_json::from_str::<Value>(&stdout(&asked)).unwrap()
+    };
+    let named = ask("What is the name of that hotel?");
+    assert!(named["text"].as_str().unwrap().contains("\"HOTEL\""), "{named}");
+    let other = ask("What is that?");
+    assert_eq!(other["pictures"][0]["evidence"]["lines"].as_array().unwrap().len(), 0);
+}
+
 /// Runs `ask` with `input` on its standard input.
 fn ask_with_input(arguments: &[&str], input: &[u8]) -> Output {
     let mut child = lorgnette(&["ask"])

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use conversation::{Exchange, ModelInfo, Options, Picture, turns_for};
 use engine::Question;
 use serde_json::Value;
-use session::{ExportFormat, SessionId, Store, Writer};
+use session::{ExportFormat, ExportOptions, SessionId, Store, Writer};
 use values::config::Precision;
 use values::picture::Look;
 use values::region::Region;
@@ -70,8 +70,8 @@ fn what_was_kept_comes_out_the_same_and_what_was_changed_is_found() {
     let data = home.path().join("data");
     let (store, id) = conversation(&data);
     let (zip, folder) = (home.path().join("cat.zip"), home.path().join("cat"));
-    store.export(&id, &zip, ExportFormat::Zip, false).unwrap();
-    store.export(&id, &folder, ExportFormat::Folder, false).unwrap();
+    store.export(&id, &zip, ExportFormat::Zip, ExportOptions::default()).unwrap();
+    store.export(&id, &folder, ExportFormat::Folder, ExportOptions::default()).unwrap();
 
     let output = replay(&data, &[zip.to_str().unwrap()]);
     let lines = text(&output.stdout);

@@ -240,9 +240,9 @@ impl Scribe {
                 }
                 Ok(())
             }
-            Job::Export(id, path, format, overwrite) => {
-                match store.export(&id, &path, format, overwrite) {
-                    Err(SessionError::Exists { .. }) if !overwrite => {
+            Job::Export(id, path, format, options) => {
+                match store.export(&id, &path, format, options) {
+                    Err(SessionError::Exists { .. }) if !options.overwrite => {
                         desk.tell(News::Exists(id, path, format));
                         Ok(())
                     }

@@ -32,7 +32,7 @@ fn what_is_exported_comes_in_again_the_same() {
     let (data, store, session) = told();
     for (name, format) in [("out", ExportFormat::Folder), ("out.zip", ExportFormat::Zip)] {
         let bundle = data.path().join(name);
-        store.export(&session.id, &bundle, format, false).unwrap();
+        store.export(&session.id, &bundle, format, ExportOptions::default()).unwrap();
         let other = Store::open(&data.path().join(format!("{name}-store"))).unwrap();
         let back = import(&other, &bundle).unwrap();
         assert_ne!(back.id, session.id);
@@ -53,7 +53,7 @@ fn what_is_exported_comes_in_again_the_same() {
 fn a_zip_with_a_folder_around_it_is_taken_in() {
     let (data, store, session) = told();
     let (bundle, packed) = (data.path().join("out.zip"), data.path().join("packed.zip"));
-    store.export(&session.id, &bundle, ExportFormat::Zip, false).unwrap();
+    store.export(&session.id, &bundle, ExportFormat::Zip, ExportOptions::default()).unwrap();
     let mut archive = ZipArchive::new(File::open(&bundle).unwrap()).unwrap();
     let mut zip = ZipWriter::new(File::create(&packed).unwrap());
     zip.add_directory("my cat/", SimpleFileOptions::default()).unwrap();
@@ -78,10 +78,10 @@ fn an_export_tells_no_folder_no_user_and_no_clock() {
     writer.finish(Answer { error, finish: Finish::Failed, ..answer("") }).unwrap();
     let id = writer.id();
     let folder = |name: &str| data.path().join(name);
-    store.export(id, &folder("a"), ExportFormat::Folder, false).unwrap();
-    store.export(id, &folder("b"), ExportFormat::Markdown, false).unwrap();
-    store.export(id, &folder("c.zip"), ExportFormat::Zip, false).unwrap();
-    store.export(id, &folder("d.zip"), ExportFormat::Zip, false).unwrap();
+    store.export(id, &folder("a"), ExportFormat::Folder, ExportOptions::default()).unwrap();
+    store.export(id, &folder("b"), ExportFormat::Markdown, ExportOptions::default()).unwrap();
+    store.export(id, &folder("c.zip"), ExportFormat::Zip, ExportOptions::default()).unwrap();
+    store.export(id, &folder("d.zip"), ExportFormat::Zip, ExportOptions::default()).unwrap();
     assert_eq!(fs::read(folder("c.zip")).unwrap(), fs::read(folder("d.zip")).unwrap());
 
     let mut archive = ZipArchive::new(File::open(folder("c.zip")).unwrap()).unwrap();
@@ -106,8 +106,10 @@ fn an_export_tells_no_folder_no_user_and_no_clock() {
 fn nothing_is_replaced_unasked_and_nothing_but_an_export_at_all() {
     let (data, store, session) = told();
     let path = |name: &str| data.path().join(name);
-    let export =
-        |name: &str, format, overwrite| store.export(&session.id, &path(name), format, overwrite);
+    let export = |name: &str, format, overwrite| {
+        let options = ExportOptions { overwrite, text: true };
+        store.export(&session.id, &path(name), format, options)
+    };
     let exists = |result| matches!(result, Err(SessionError::Exists { .. }));
     let foreign = |result| matches!(result, Err(SessionError::NotAnExport { .. }));
     let forms = [
@@ -147,10 +149,13 @@ fn a_lost_picture_stops_a_bundle_but_not_what_is_to_be_read() {
     fs::remove_file(store.folder(&session.id).join("pictures/0002.png")).unwrap();
     let to = data.path().join("x");
     for format in [ExportFormat::Folder, ExportFormat::Zip] {
-        let error = store.export(&session.id, &to, format, false).unwrap_err().to_string();
+        let error = store
+            .export(&session.id, &to, format, ExportOptions::default())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("the picture is gone") && !to.exists(), "{error}");
     }
-    store.export(&session.id, &to, ExportFormat::Markdown, false).unwrap();
+    store.export(&session.id, &to, ExportFormat::Markdown, ExportOptions::default()).unwrap();
     assert_eq!(names(&to.join("pictures")), ["0001.png"]);
 }
 
@@ -249,7 +254,7 @@ fn bombs_are_not_unpacked() {
 fn a_bundle_is_checked_before_it_is_believed() {
     let (data, store, session) = told();
     let out = data.path().join("out");
-    store.export(&session.id, &out, ExportFormat::Folder, false).unwrap();
+    store.export(&session.id, &out, ExportFormat::Folder, ExportOptions::default()).unwrap();
     let before = store.list().unwrap().sessions.len();
     let refused = |change: &dyn Fn(&mut Session)| {
         fs::write(out.join("session.json"), changed(&session, change)).unwrap();
@@ -286,7 +291,7 @@ fn a_bundle_is_checked_before_it_is_believed() {
 fn what_comes_in_brings_no_hidden_text_and_breaks_no_line() {
     let (data, store, session) = told();
     let out = data.path().join("out");
-    store.export(&session.id, &out, ExportFormat::Folder, false).unwrap();
+    store.export(&session.id, &out, ExportFormat::Folder, ExportOptions::default()).unwrap();
     let json = changed(&session, |session| {
         session.title = "two\nlines\u{202e}".into();
         session.updated = u64::MAX;
@@ -318,4 +323,31 @@ fn crc32(bytes: &[u8]) -> u32 {
             if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 }
         })
     })
+}
+
+#[test]
+fn text_that_was_read_can_be_left_out() {
+    let (data, store) = store();
+    let mut writer = store.create();
+    let frame = frame("a.png", 1);
+    let mut picture = writer.picture(&frame, None);
+    let json = serde_json::json!({
+        "lines": [{
+            "text": "TOP SECRET",
+            "probability": 0.9,
+            "place": [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]],
+        }],
+        "colours": [{"term": "red", "share": 1.0}],
+    });
+    picture.evidence = serde_json::from_value(json).unwrap();
+    writer.ask(Exchange::new("What is that?", vec![picture], options(), None)).unwrap();
+    writer.finish(answer("A letter.")).unwrap();
+    let exported = |name: &str, text| {
+        let (to, options) = (data.path().join(name), ExportOptions { overwrite: false, text });
+        store.export(writer.id(), &to, ExportFormat::Folder, options).unwrap();
+        fs::read_to_string(to.join("session.json")).unwrap()
+    };
+    assert!(exported("with", true).contains("TOP SECRET"));
+    let without = exported("without", false);
+    assert!(!without.contains("TOP SECRET") && without.contains("\"red\""), "{without}");
 }

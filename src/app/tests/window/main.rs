@@ -15,3 +15,4 @@ mod looks;
 mod pictures;
 mod random;
 mod settings;
+mod text;
