@@ -110,6 +110,8 @@ impl App {
             }
             (None, Some(_), None) => Wanted::Failed(NO_OBSERVER.to_owned()),
         };
+        // What a question waits for is no longer read as what is shown.
+        self.want_text();
     }
 
     /// Has a question asked as soon as it is known what is to be seen in its pictures.
@@ -126,6 +128,7 @@ impl App {
     }
 
     /// Has the pictures of the question that waits read, where it waits for that, once they are named.
+    /// The one that is shown is read in any case.
     fn want_text(&mut self) {
         let Some(waiting) = self.evidence.waiting.as_ref() else { return };
         let Some(observer) = self.observer.as_ref().filter(|_| self.waits_for_text(waiting)) else {
@@ -136,6 +139,7 @@ impl App {
             let is_named = self.evidence.find(&about).is_some_and(|known| !known.read);
             // One that is behind is asked again with the next news.
             if is_named
+                && self.evidence.about.as_ref() != Some(&about)
                 && !self.evidence.reading.contains(&about)
                 && observer.read_asked(look.clone())
             {
@@ -144,7 +148,7 @@ impl App {
         }
     }
 
-    /// The question that waited for text is gone.
+    /// Nothing need be read for a question any more.
     pub(super) fn leave_text(&mut self) {
         self.evidence.reading.clear();
         if let Some(observer) = &self.observer {
@@ -171,7 +175,7 @@ impl App {
             return;
         }
         let Some(mut waiting) = self.evidence.waiting.take() else { return };
-        self.evidence.reading.clear();
+        self.leave_text();
         for (picture, evidence) in waiting.exchange.pictures.iter_mut().zip(seen) {
             picture.evidence = evidence.without_maps();
         }
@@ -182,6 +186,10 @@ impl App {
     pub(super) fn take_evidence(&mut self) {
         while let Some(Observed { about, found }) = self.observer.as_ref().and_then(Observer::news)
         {
+            if self.evidence.find(&about).is_some_and(|known| known.found.is_ok()) {
+                // It was shown and asked about at once: what was read since stays.
+                continue;
+            }
             let found = found.map_err(|error| format!("Nothing can be named here: {error}"));
             if self.evidence.about.as_ref() == Some(&about) {
                 if let (Ok(_), Some(picture), Some(observer)) =

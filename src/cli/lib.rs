@@ -12,9 +12,8 @@ mod demo;
 mod drawing;
 mod eval;
 mod heatmaps;
-mod labels;
+mod look;
 mod output;
-mod read;
 mod replay;
 mod session;
 
@@ -341,8 +340,8 @@ pub fn main(backend: Backend, encoders: Encoders, specialists: Specialists) -> S
                 batch::run(tools, &file, &answer)
             }
             Command::Ask(ask) => ask::run(tools, &ask),
-            Command::Labels(labels) => labels::run(tools, &labels),
-            Command::Read(args) => read::run(tools, &args),
+            Command::Labels(labels) => look::labels(tools, &labels),
+            Command::Read(args) => look::text(tools, &args),
             Command::Cameras(cameras) => cameras::run(&cameras),
             Command::Replay(replay) => replay::run(tools, &replay),
             Command::Bench(bench) if bench.only_start => bench::only_start(tools, &bench),

@@ -138,7 +138,7 @@ pub fn json_line(out: &mut impl Write, value: &impl Serialize) -> Result<(), Cli
 }
 
 /// Writes a line, so that a reader has it at once.
-pub fn text_line(out: &mut impl Write, text: &str) -> Result<(), CliError> {
+pub fn text_line(out: &mut (impl Write + ?Sized), text: &str) -> Result<(), CliError> {
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|_| CliError::OutputClosed)
 }
 

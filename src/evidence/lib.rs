@@ -124,7 +124,7 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// What can be had of `picture` today: its labels and its colours.
+    /// The labels and the colours of `picture`; reading its text takes longer: [`TextReader::lines`].
     ///
     /// # Errors
     /// See [`LabelEncoder::labels`].

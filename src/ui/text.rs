@@ -8,6 +8,7 @@ use egui::{
 use egui_material_icons::icons::{ICON_CONTENT_COPY, ICON_VOLUME_UP};
 
 use super::mark::Place;
+use super::stage::Stage;
 use super::theme::{Palette, space};
 use super::widgets::icon_button;
 use super::{Action, View};
@@ -24,10 +25,9 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     if let Some(progress) = view.stage.text_read {
         ui.label(weak(format!("Reading the text: {:.0} %", progress.fraction() * 100.0)));
     }
-    let Some(seen) = view.stage.evidence.ready().filter(|seen| !seen.lines.is_empty()) else {
-        return;
-    };
-    let lines = seen.lines.clone();
+    let Stage { evidence, find, find_focus, line: lit, line_in_list, .. } = &mut view.stage;
+    let Some(seen) = evidence.ready().filter(|seen| !seen.lines.is_empty()) else { return };
+    let lines = &seen.lines;
     let all = || lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = space::XS;
@@ -43,32 +43,30 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
             actions.push(Action::Say(all()));
         }
         if lines.len() >= LONG {
-            let edit = TextEdit::singleline(&mut view.stage.find)
-                .hint_text("Find in the text")
-                .desired_width(150.0);
+            let edit =
+                TextEdit::singleline(find).hint_text("Find in the text").desired_width(150.0);
             let field = ui.add(edit).accessible_name("Find in the text");
-            if std::mem::take(&mut view.stage.find_focus) {
+            if std::mem::take(find_focus) {
                 field.request_focus();
             }
         } else {
-            view.stage.find.clear();
+            find.clear();
         }
     });
-    let wanted = view.stage.find.trim().to_lowercase();
+    let wanted = find.trim().to_lowercase();
     let found = |line: &Line| wanted.is_empty() || line.text.to_lowercase().contains(&wanted);
     let mut pointed = None;
     ScrollArea::vertical().id_salt("text").max_height(HEIGHT).show(ui, |ui| {
         ui.spacing_mut().item_spacing = vec2(space::S, 2.0);
         for (index, line) in lines.iter().enumerate().filter(|(_, line)| found(line)) {
             let text = RichText::new(&line.text);
-            let text =
-                if view.stage.line == Some(index) { text.color(palette.accent) } else { text };
+            let text = if *lit == Some(index) { text.color(palette.accent) } else { text };
             if ui.add(Label::new(text).wrap().selectable(true)).hovered() {
                 pointed = Some(index);
             }
         }
     });
-    view.stage.line_in_list = pointed;
+    *line_in_list = pointed;
 }
 
 /// Draws where the lines are over the picture; the one that is pointed at, there or in the list, lights

@@ -1,21 +1,30 @@
 //! What is written in the picture: read beside the names, shown with its places, told to the model.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
+use evidence::{EvidenceError, Line, Specialists, TextReader};
+use values::job::Progress;
+use values::picture::Look;
 
 use super::driver::{Driver, Start, sample};
 use super::fake::{FakeEngine, READING_SPECIALISTS, card_with_evidence};
 
 /// A window that shows a picture with nine lines, and a model that takes evidence.
 fn start() -> Driver {
+    start_with(READING_SPECIALISTS)
+}
+
+fn start_with(specialists: Specialists) -> Driver {
     let engine = FakeEngine::default();
     engine.inside().card = Some(Arc::new(card_with_evidence()));
     let pictures = vec![sample("cat.jpg")];
-    let specialists = Some(READING_SPECIALISTS);
+    let specialists = Some(specialists);
     let mut driver = Driver::with(Start { engine, pictures, specialists, ..Start::default() });
-    driver.until("it is named", |view| view.stage.evidence.ready().is_some());
+    driver.until("it is shown", |view| view.stage.shown.is_some());
     driver
 }
 
@@ -33,6 +42,7 @@ fn told(driver: &Driver) -> Vec<usize> {
 #[test]
 fn lines_can_be_copied_read_aloud_and_found_and_have_their_places() {
     let mut driver = start();
+    driver.until("it is named", |view| view.stage.evidence.ready().is_some());
     driver.until("it is being read", |view| view.stage.text_read.is_some());
     driver.until("it is read", is_read);
     assert!(driver.has("Text, 9 lines:") && driver.has("HOTEL"));
@@ -91,4 +101,40 @@ fn a_question_that_waits_for_text_can_be_stopped() {
     driver.until("it is read all the same, since it is shown", is_read);
     driver.steps();
     assert!(driver.engine.questions().is_empty());
+}
+
+/// How often [`COUNTED`] has begun to read; one test alone reads with it.
+static READ: AtomicUsize = AtomicUsize::new(0);
+const COUNTED: Specialists = Specialists {
+    reader: |folder| {
+        let reader = (READING_SPECIALISTS.reader)(folder)?;
+        Ok(Box::new(Counted(reader)))
+    },
+    ..READING_SPECIALISTS
+};
+
+struct Counted(Box<dyn TextReader>);
+
+impl TextReader for Counted {
+    fn lines(
+        &self,
+        picture: &Look,
+        go_on: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<Vec<Line>, EvidenceError> {
+        READ.fetch_add(1, Ordering::Relaxed);
+        self.0.lines(picture, go_on)
+    }
+}
+
+#[test]
+fn what_is_shown_and_asked_about_is_read_once() {
+    let mut driver = start_with(COUNTED);
+    driver.ask("Read the text");
+    driver.until_asked(1);
+    assert_eq!(told(&driver), [9]);
+    // Whatever else waited would have been begun by now.
+    std::thread::sleep(Duration::from_millis(100));
+    driver.steps();
+    assert_eq!(READ.load(Ordering::Relaxed), 1);
+    assert!(is_read(driver.view()));
 }

@@ -1,10 +1,13 @@
-//! `lorgnette labels`: what the specialists see in pictures, without the language model.
+//! `lorgnette labels` and `lorgnette read`: what the specialists see in pictures and read there,
+//! without the language model.
 
 use std::io::{Write, stdout};
 use std::time::Instant;
 
-use evidence::Evidence;
+use evidence::{Evidence, EvidenceError, Witness};
 use serde::Serialize;
+use values::picture::Look;
+use values::text::one_line;
 
 use super::ask::{check_regions, read};
 use super::output::{PictureReport, json_line, text_line};
@@ -19,7 +22,27 @@ struct Found {
     seconds: f64,
 }
 
-pub fn run(tools: Tools<'_>, args: &LookArgs) -> Result<(), CliError> {
+/// Names what is in the pictures.
+pub fn labels(tools: Tools<'_>, args: &LookArgs) -> Result<(), CliError> {
+    each(tools, args, Witness::evidence, write_labels)
+}
+
+/// Reads what is written in the pictures.
+pub fn text(tools: Tools<'_>, args: &LookArgs) -> Result<(), CliError> {
+    let find = |witness: &Witness, picture: &Look| {
+        let lines = witness.lines(picture, &mut |_| true)?;
+        Ok(Evidence { lines, ..Evidence::default() })
+    };
+    each(tools, args, find, write_lines)
+}
+
+/// Looks at each picture with `find`, and has what it gives written as JSON or by `write`.
+fn each(
+    tools: Tools<'_>,
+    args: &LookArgs,
+    find: impl Fn(&Witness, &Look) -> Result<Evidence, EvidenceError>,
+    write: impl Fn(&mut dyn Write, &Evidence) -> Result<(), CliError>,
+) -> Result<(), CliError> {
     check_regions(&args.pictures, &args.region)?;
     let (pictures, _) = read(&args.pictures, &args.region)?;
     let witness = tools.witness();
@@ -27,7 +50,7 @@ pub fn run(tools: Tools<'_>, args: &LookArgs) -> Result<(), CliError> {
     let several = pictures.len() > 1;
     for picture in pictures {
         let started = Instant::now();
-        let found = witness.evidence(&picture)?;
+        let found = find(&witness, &picture)?;
         let seconds = started.elapsed().as_secs_f64();
         if args.json {
             let picture = PictureReport::of(&picture, found);
@@ -42,8 +65,16 @@ pub fn run(tools: Tools<'_>, args: &LookArgs) -> Result<(), CliError> {
     Ok(())
 }
 
+/// Each line as it is read. What is written somewhere must not move the cursor of a terminal.
+fn write_lines(out: &mut dyn Write, found: &Evidence) -> Result<(), CliError> {
+    if found.lines.is_empty() {
+        eprintln!("lorgnette: nothing that is written could be read");
+    }
+    found.lines.iter().try_for_each(|line| text_line(out, &one_line(&line.text)))
+}
+
 /// Each label with its chance and kind on a line, and the colours on one.
-fn write(out: &mut impl Write, found: &Evidence) -> Result<(), CliError> {
+fn write_labels(out: &mut dyn Write, found: &Evidence) -> Result<(), CliError> {
     for label in found.labels.iter() {
         let kind = label.kind.as_ref().map_or(String::new(), |kind| format!(" · {kind}"));
         let percent = label.probability * 100.0;
@@ -62,7 +93,6 @@ mod tests {
     use evidence::{Colour, Label, Labels};
     use image::RgbImage;
     use values::frame::{Frame, Source};
-    use values::picture::Look;
 
     use super::*;
 
@@ -89,7 +119,7 @@ mod tests {
     fn labels_are_told_with_chance_and_kind() {
         let written = |found: &Evidence| {
             let mut out = Vec::new();
-            write(&mut out, found).unwrap();
+            write_labels(&mut out, found).unwrap();
             String::from_utf8(out).unwrap()
         };
         assert_eq!(
