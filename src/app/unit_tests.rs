@@ -3,6 +3,9 @@
 #[path = "tests/window/fake.rs"]
 #[allow(dead_code, reason = "the tests of the window use all of it")]
 mod fake;
+#[path = "tests/window/specialists.rs"]
+#[allow(dead_code, reason = "the tests of the window use all of it")]
+mod specialists;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -14,7 +17,8 @@ use values::config::{Folders, Settings};
 
 use super::keeper::Job;
 use super::{App, Services, files};
-use fake::{FakeCamera, FakeDesktop, FakeEngine, FakeVoice, NO_ENCODERS, SPECIALISTS};
+use fake::{FakeCamera, FakeDesktop, FakeEngine, FakeVoice, NO_ENCODERS};
+use specialists::SPECIALISTS;
 
 struct Driver {
     app: App,

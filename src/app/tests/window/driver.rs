@@ -13,7 +13,8 @@ use ui::maps::Wanted;
 use ui::talk::Card;
 use values::config::{Folders, Settings};
 
-use super::fake::{FakeCamera, FakeDesktop, FakeEngine, FakeVoice, NO_ENCODERS, SPECIALISTS};
+use super::fake::{FakeCamera, FakeDesktop, FakeEngine, FakeVoice, NO_ENCODERS};
+use super::specialists::SPECIALISTS;
 
 /// Longest wait for a thread; a stuck one fails the test.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -12,7 +12,8 @@ use ui::maps::Wanted;
 use values::config::Settings;
 
 use super::driver::{Driver, Start, sample};
-use super::fake::{FakeEngine, NO_SPECIALISTS, SLOW_SPECIALISTS, SPECIALISTS, card_with_evidence};
+use super::fake::FakeEngine;
+use super::specialists::{NO_SPECIALISTS, SLOW_SPECIALISTS, SPECIALISTS, card_with_evidence};
 
 /// A window that shows the cat, and a model that takes evidence.
 fn start(specialists: Specialists, settings: Settings) -> Driver {

@@ -6,21 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use capture::{CameraChoice, CameraDevice, CameraFeed, CameraState};
-use conversation::{Answer, Finish, ModelCard, ModelInfo, Sizes, Timings, Token};
+use conversation::{Answer, Finish, ModelCard, ModelInfo, Timings, Token};
 use encoder::{DualEncoder, EncoderError, EncoderMaps, Encoders, Found, VisionEncoder};
 use engine::{
     Answering, EngineError, EngineEvent, LoadRequest, LoadedModel, Question, RequestId,
     ScoreRequest, Scores,
-};
-use evidence::{
-    EvidenceError, EvidenceWords, Label, LabelEncoder, Labels, Line, Specialists, TextReader,
 };
 use grounding::{Piece, TokenLogits};
 use lorgnette_app::desktop::{Desktop, Wish};
 use speech::{SpeechError, Voice};
 use values::frame::{Frame, Source};
 use values::heatmap::Heatmap;
-use values::job::Progress;
 use values::picture::{ImageInput, Look};
 
 /// No folder has an encoder in it.
@@ -32,95 +28,6 @@ pub const NO_ENCODERS: Encoders = Encoders {
 /// Encoders that see the same in every picture, and panic where they are let go.
 pub const FRAGILE_ENCODERS: Encoders =
     Encoders { vision: |_| Ok(Box::new(Fragile)), dual: |_| Ok(Box::new(Fragile)) };
-
-/// Specialists that see a tabby cat in every picture, which may be a lynx.
-pub const SPECIALISTS: Specialists =
-    Specialists { labels: |_| Ok(Box::new(SeesCats)), reader: |_| Ok(Box::new(ReadsNothing)) };
-
-/// The same, but they take their time.
-pub const SLOW_SPECIALISTS: Specialists = Specialists {
-    labels: |_| {
-        std::thread::sleep(Duration::from_millis(400));
-        Ok(Box::new(SeesCats))
-    },
-    reader: |_| Ok(Box::new(ReadsNothing)),
-};
-
-/// What is said of a model that is told what specialists see.
-pub fn card_with_evidence() -> ModelCard {
-    let [line, seen, perhaps, text, colours] =
-        ["[{}]\n", "Seen: {}.", "Perhaps: {}.", "Text: {}.", "Colours: {}."].map(str::to_owned);
-    ModelCard {
-        sentence: "A model made up.".into(),
-        cannot: vec!["fly".into()],
-        questions: vec!["Who?".into(), "Where?".into()],
-        evidence: Some(EvidenceWords { line, seen, perhaps, text, colours }),
-        boxes: None,
-        licence: "MIT".into(),
-        sizes: Sizes { parameters: 1, shipped: 2, unpacked: 3 },
-    }
-}
-
-/// Specialists that were not installed.
-pub const NO_SPECIALISTS: Specialists = Specialists {
-    labels: |folder| Err(EvidenceError::file(&folder.join("labels.json"), &"it is not there")),
-    reader: |folder| Err(EvidenceError::file(&folder.join("detection.onnx"), &"it is not there")),
-};
-
-/// Specialists that read nine lines in every picture, the first in its upper left quarter.
-pub const READING_SPECIALISTS: Specialists =
-    Specialists { labels: |_| Ok(Box::new(SeesCats)), reader: |_| Ok(Box::new(ReadsLines)) };
-
-struct ReadsLines;
-
-impl TextReader for ReadsLines {
-    fn lines(
-        &self,
-        _: &Look,
-        go_on: &mut dyn FnMut(Progress) -> bool,
-    ) -> Result<Vec<Line>, EvidenceError> {
-        for done in 0..40 {
-            std::thread::sleep(Duration::from_millis(10));
-            if !go_on(Progress::new(done, 40)) {
-                return Ok(Vec::new());
-            }
-        }
-        let line = |text: String, (x, y): (f32, f32), side: f32| Line {
-            text,
-            probability: 0.9,
-            place: [(x, y), (x + side, y), (x + side, y + side), (x, y + side)],
-        };
-        let hotel = line("HOTEL".to_owned(), (0.1, 0.1), 0.3);
-        let small = (1..9).map(|row| line(format!("row {row}"), (0.6, 0.1 * row as f32), 0.05));
-        Ok(std::iter::once(hotel).chain(small).collect())
-    }
-}
-
-struct ReadsNothing;
-
-impl TextReader for ReadsNothing {
-    fn lines(
-        &self,
-        _: &Look,
-        _: &mut dyn FnMut(Progress) -> bool,
-    ) -> Result<Vec<Line>, EvidenceError> {
-        Ok(Vec::new())
-    }
-}
-
-struct SeesCats;
-
-impl LabelEncoder for SeesCats {
-    fn labels(&self, _: &Look) -> Result<Labels, EvidenceError> {
-        let label = |name: &str, probability| Label {
-            name: name.to_owned(),
-            kind: Some("cat".to_owned()),
-            probability,
-            map: Some(spot()),
-        };
-        Ok(Labels { sure: Some(label("tabby cat", 0.62)), perhaps: vec![label("lynx", 0.21)] })
-    }
-}
 
 struct Fragile;
 

@@ -9,7 +9,8 @@ use ui::View;
 use ui::maps::Wanted;
 
 use super::driver::{Driver, Start, sample};
-use super::fake::{FakeEngine, card_with_evidence};
+use super::fake::FakeEngine;
+use super::specialists::card_with_evidence;
 
 /// Text is drawn slightly differently from one version of the drivers to the next.
 fn options() -> SnapshotOptions {

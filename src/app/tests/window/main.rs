@@ -15,4 +15,5 @@ mod looks;
 mod pictures;
 mod random;
 mod settings;
+mod specialists;
 mod text;

@@ -7,7 +7,8 @@ use egui_kittest::kittest::Queryable;
 use values::config::{Precision, Settings, Theme};
 
 use super::driver::{Driver, Start, sample};
-use super::fake::{FakeEngine, card_with_evidence};
+use super::fake::FakeEngine;
+use super::specialists::card_with_evidence;
 
 #[test]
 fn settings_are_changed_kept_and_there_again() {

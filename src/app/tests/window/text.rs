@@ -11,7 +11,8 @@ use values::job::Progress;
 use values::picture::Look;
 
 use super::driver::{Driver, Start, sample};
-use super::fake::{FakeEngine, READING_SPECIALISTS, card_with_evidence};
+use super::fake::FakeEngine;
+use super::specialists::{READING_SPECIALISTS, card_with_evidence};
 
 /// A window that shows a picture with nine lines, and a model that takes evidence.
 fn start() -> Driver {
