@@ -194,9 +194,6 @@ impl App {
                     self.view.ask.timings = Some(talk::took(waited, rate));
                 }
                 card.finish(answer);
-                if self.view.settings.maps.ground_answers && finish != Finish::Stopped {
-                    self.ground(index);
-                }
                 if self.view.settings.read_aloud && finish != Finish::Stopped {
                     self.speak(index);
                 }

@@ -2,9 +2,10 @@
 //! is about. It waits for names, and where it asks for text for that as well.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use conversation::Exchange;
-use evidence::{Evidence, Observed, Observer, ReadText, asks_for_text};
+use evidence::{Evidence, LabelMaps, Observed, Observer, ReadText, Sighting, asks_for_text};
 use ui::maps::Wanted;
 use values::job::Trouble;
 use values::picture::{About, Look};
@@ -26,7 +27,7 @@ pub struct Waiting {
 }
 
 /// What is to be seen in a picture, or why nobody could look.
-type Found = Result<Evidence, String>;
+type Found = Result<Sighting, String>;
 
 /// What is known of a picture, or of the part of one.
 struct Known {
@@ -81,7 +82,25 @@ impl App {
             return Some(Evidence::default());
         }
         let known = self.evidence.find(&picture.about());
-        known.map(|known| known.found.clone().unwrap_or_default())
+        known.map(|known| match &known.found {
+            Ok(seen) => seen.evidence.clone(),
+            Err(_) => Evidence::default(),
+        })
+    }
+
+    /// Where the labels of `about` are, once somebody looked.
+    pub(super) fn label_maps(&self, about: &About) -> Option<Arc<LabelMaps>> {
+        Some(self.evidence.find(about)?.found.as_ref().ok()?.maps.clone())
+    }
+
+    /// Whether nobody is looking at a picture or reading in one.
+    pub(super) fn evidence_is_settled(&self) -> bool {
+        let state = &self.evidence;
+        let shown = state
+            .about
+            .as_ref()
+            .is_none_or(|about| state.find(about).is_some_and(|known| known.read));
+        shown && state.waiting.is_none()
     }
 
     /// Makes what is seen follow what is shown. A picture that goes on changing is not looked at.
@@ -177,7 +196,7 @@ impl App {
         let Some(mut waiting) = self.evidence.waiting.take() else { return };
         self.leave_text();
         for (picture, evidence) in waiting.exchange.pictures.iter_mut().zip(seen) {
-            picture.evidence = evidence.without_maps();
+            picture.evidence = evidence;
         }
         self.send(waiting);
     }
@@ -242,11 +261,11 @@ impl App {
         };
         let reason = read.as_ref().err().map(|error| format!("The text cannot be read: {error}"));
         let known = self.evidence.known.iter_mut().find(|known| known.about == about);
-        if let Some(Known { found: Ok(evidence), read: is_read, .. }) = known {
-            evidence.lines = read.unwrap_or_default();
+        if let Some(Known { found: Ok(seen), read: is_read, .. }) = known {
+            seen.evidence.lines = read.unwrap_or_default();
             *is_read = true;
             if shown {
-                self.view.stage.evidence = Wanted::Ready(evidence.clone());
+                self.view.stage.evidence = Wanted::Ready(seen.clone());
                 self.view.stage.text_read = None;
             }
         }

@@ -4,8 +4,12 @@
 //! the most. A question takes the place of the readings; what they were for is then left as it is.
 //! What is computed between them is computed by [`Reader`], on a thread of its own.
 
+use conversation::{Finish, Picture};
 use engine::{EngineError, Question, RequestId, Scores};
-use explain::{Aim, Explainer, Finding, MapNews, ReadId, ReadNews, Reader, Told};
+use explain::{
+    Aim, Explainer, Finding, Grounding, MapNews, ReadId, ReadNews, Reader, Search, Told,
+    unconfirmed,
+};
 use ui::maps::{MapAction, MapKind, Wanted, card};
 use values::frame::FrameId;
 use values::job::Trouble;
@@ -72,6 +76,10 @@ impl App {
             }
             MapAction::TypeWord(word) => self.type_word(word.trim()),
             MapAction::FindPhrase(phrase) => self.find_phrase(phrase.trim()),
+            MapAction::Label(label) => {
+                (maps.kind, maps.label) = (Some(MapKind::Label), Some(label));
+            }
+            MapAction::LookAgain(card) => self.look_again(card),
             MapAction::Check(card) => self.check(card),
             MapAction::StopCheck => self.stop_check(),
             MapAction::ChooseDual => self.wish(Wish::DualFolder, Waiting::Dual),
@@ -114,8 +122,11 @@ impl App {
             Some(MapKind::Encoder) => self.want_attention(),
             Some(MapKind::Word) => {
                 let wanted = card(&self.view).filter(|index| {
-                    let card = &self.view.talk.cards[*index];
-                    matches!(card.grounding, Wanted::None)
+                    match &self.view.talk.cards[*index].grounding {
+                        Wanted::None => true,
+                        Wanted::Ready(found) => found.search.is_to_come(),
+                        Wanted::Coming | Wanted::Failed(_) => false,
+                    }
                 });
                 if let Some(index) = wanted {
                     self.ground(index);
@@ -123,6 +134,7 @@ impl App {
             }
             _ => {}
         }
+        self.look_alone();
         self.want_choices();
     }
 
@@ -288,10 +300,61 @@ impl App {
         })
     }
 
-    /// Begins to tie the answer of a card to the picture.
-    pub(super) fn ground(&mut self, index: usize) {
+    /// Ties answers to what the label encoder sees in their pictures, and holds against it what they
+    /// say to be there, as soon as both are known.
+    pub(super) fn tie_at_once(&mut self) {
+        for index in 0..self.view.talk.cards.len() {
+            let card = &self.view.talk.cards[index];
+            let answered = !card.under_way && !card.text().is_empty();
+            if !answered || card.claims.is_some() || card.exchange.answer.finish == Finish::Failed {
+                continue;
+            }
+            let about = card.exchange.pictures.first().map(Picture::about);
+            let Some(maps) = about.and_then(|about| self.label_maps(&about)) else { continue };
+            let claims = unconfirmed(card.text(), &maps);
+            let tied = Grounding::at_once(card.text(), &maps);
+            let card = &mut self.view.talk.cards[index];
+            card.claims = Some(claims);
+            if self.view.settings.maps.ground_answers && matches!(card.grounding, Wanted::None) {
+                card.grounding = Wanted::Ready(tied);
+            }
+        }
+    }
+
+    /// Begins to read back the answer that is shown, for the phrases that no label ties, where nothing
+    /// else is to be done.
+    fn look_alone(&mut self) {
+        let nothing_else = self.under_way.is_empty()
+            && self.map_state.readings.is_empty()
+            && self.evidence_is_settled()
+            && !self.view.live.on;
+        if !self.view.settings.maps.ground_answers || !nothing_else {
+            return;
+        }
+        let Some(index) = card(&self.view) else { return };
+        let card = &self.view.talk.cards[index];
+        let open = match &card.grounding {
+            // Nobody could say what is to be seen in its picture.
+            Wanted::None => true,
+            Wanted::Ready(found) => found.search == Search::Open,
+            Wanted::Coming | Wanted::Failed(_) => false,
+        };
+        if open && card.exchange.answer.finish != Finish::Stopped {
+            self.ground(index);
+        }
+    }
+
+    /// Begins to tie the answer of a card to the picture, with the label encoder's help.
+    fn ground(&mut self, index: usize) {
         let Some(told) = self.told(index) else { return };
-        self.begin(told, Aim::Ground, What::Ground(index));
+        let labels = self.label_maps(&told.picture.about());
+        self.begin(told, Aim::Ground(labels), What::Ground(index));
+    }
+
+    /// The same without it.
+    fn look_again(&mut self, index: usize) {
+        let Some(told) = self.told(index) else { return };
+        self.begin(told, Aim::Ground(None), What::Ground(index));
     }
 
     fn type_word(&mut self, word: &str) {
@@ -369,7 +432,7 @@ impl App {
         match what {
             What::Ground(index) => {
                 let Some(card) = self.view.talk.cards.get_mut(index) else { return };
-                card.grounding = found.and_then(Finding::grounding);
+                show_grounding(&mut card.grounding, found.and_then(Finding::grounding));
             }
             What::Type => maps.typed = found.and_then(Finding::word),
             What::Check => maps.causal = found.and_then(Finding::causal),
@@ -461,5 +524,17 @@ impl App {
             self.follow_maps();
             self.want_attention();
         }
+    }
+}
+
+/// Takes in how far the search for the places of phrases has come: what is tied stays until it is tied
+/// otherwise.
+fn show_grounding(known: &mut Wanted<Grounding>, news: Wanted<Grounding>) {
+    match (&mut *known, news) {
+        (Wanted::Ready(known), Wanted::Ready(news)) => *known = news.keeping(known),
+        (Wanted::Ready(_), Wanted::Coming) => {}
+        (Wanted::Ready(known), Wanted::None) => known.search = Search::Open,
+        (Wanted::Ready(known), Wanted::Failed(reason)) => known.search = Search::Failed(reason),
+        (_, news) => *known = news,
     }
 }

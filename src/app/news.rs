@@ -63,8 +63,9 @@ impl App {
         if let Some(error) = self.voice.trouble() {
             self.fail(error.to_string());
         }
-        self.follow_maps();
         self.follow_evidence();
+        self.tie_at_once();
+        self.follow_maps();
         if self.view.dialog == Some(Dialog::Settings) {
             self.view.system.frames = self.meter.cost().map(|cost| cost.to_string());
         }

@@ -57,11 +57,15 @@ impl<'a> State<'a> {
             tiles: view.gallery.tiles.len(),
             shown: view.stage.shown.as_ref().map(|shown| shown.frame.source.name()),
             marked: view.stage.region.is_some(),
-            names: view.stage.evidence.ready().map_or(0, |seen| seen.labels.iter().count()),
-            lines: view.stage.evidence.ready().map_or(0, |seen| seen.lines.len()),
+            names: view
+                .stage
+                .evidence
+                .ready()
+                .map_or(0, |seen| seen.evidence.labels.iter().count()),
+            lines: view.stage.evidence.ready().map_or(0, |seen| seen.evidence.lines.len()),
             question: &view.ask.question,
             answers: cards.iter().filter(|card| !card.under_way).count(),
-            placed: phrases.filter(|phrase| phrase.place.is_some()).count(),
+            placed: phrases.filter(|phrase| !phrase.places.is_empty()).count(),
             map: view.maps.kind.map(MapKind::name),
         }
     }

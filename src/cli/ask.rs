@@ -15,7 +15,7 @@ use values::region::RegionSpec;
 
 use super::heatmaps::Maps;
 use super::output::{Report, caution, json_line, remark, seen_words, text_line};
-use super::session::Session;
+use super::session::{Session, evidence_of};
 use super::{AskArgs, CliError, Tools};
 
 /// The name that stands for standard input.
@@ -35,7 +35,8 @@ pub fn run(tools: Tools<'_>, args: &AskArgs) -> Result<(), CliError> {
     let mut session = Session::start(tools, &args.answer.model)?;
     let (pictures, decode) = read(files, &args.region)?;
     Question { options: args.answer.options(), ..Question::new(&pictures, &*question) }.check()?;
-    let evidence = session.evidence(&pictures, &question)?;
+    let seen = session.sightings(&pictures, &question)?;
+    let evidence = evidence_of(&seen);
     let model = session.ready()?;
     let mut request = Question::told(&pictures, &evidence, &*question);
     request.options = args.answer.options();
@@ -55,6 +56,7 @@ pub fn run(tools: Tools<'_>, args: &AskArgs) -> Result<(), CliError> {
         begun |= !text.is_empty();
         write!(out, "{text}").and_then(|()| out.flush()).map_err(|_| CliError::OutputClosed)
     })?;
+    let unconfirmed = session.unconfirmed(&pictures, &seen, answer.text.trim_start())?;
     // The question is about the last picture.
     let about = conversation.turns[0].pictures.last().cloned();
     let maps = match about.filter(|_| args.ground || args.heatmap.is_some()) {
@@ -66,7 +68,8 @@ pub fn run(tools: Tools<'_>, args: &AskArgs) -> Result<(), CliError> {
                 sampled: answer.tokens.iter().map(|token| token.id).collect(),
             };
             let frame = told.picture.frame.clone();
-            Some((frame, Maps::of(&mut session, tools.encoders, &model, told)?))
+            let labels = seen.last().map(|seen| seen.maps.clone());
+            Some((frame, Maps::of(&mut session, tools.encoders, &model, told, labels)?))
         }
         _ => None,
     };
@@ -75,10 +78,14 @@ pub fn run(tools: Tools<'_>, args: &AskArgs) -> Result<(), CliError> {
     }
     if args.json {
         let mut report = Report::new(&model, &pictures, &evidence, &question, &answer, decode);
+        report.unconfirmed = unconfirmed;
         report.maps = maps.as_ref().map(|(frame, maps)| maps.report(frame.pixels.dimensions()));
         json_line(&mut out, &report)?;
     } else {
         text_line(&mut out, "")?;
+        if let Some(doubt) = explain::doubt(&unconfirmed) {
+            text_line(&mut out, &doubt)?;
+        }
         if let Some(caution) = caution(&question, &answer.text, &evidence) {
             text_line(&mut out, &caution.text)?;
         }

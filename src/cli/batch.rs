@@ -10,7 +10,7 @@ use values::region::RegionSpec;
 
 use super::ask::{self, STDIN};
 use super::output::{Report, json_line};
-use super::session::Session;
+use super::session::{Session, evidence_of};
 use super::{AnswerArgs, CliError, Tools};
 
 /// One line of the input.
@@ -119,11 +119,13 @@ fn answer(
         .transpose()
         .map_err(|error| CliError::Region(error.to_string()))?;
     let (pictures, decode) = ask::read(&files, region.as_slice())?;
-    let evidence = session.evidence(&pictures, &line.question)?;
+    let seen = session.sightings(&pictures, &line.question)?;
+    let evidence = evidence_of(&seen);
     let mut question = Question::told(&pictures, &evidence, line.question.as_str());
     question.options = args.options();
     let answer = session.ask(question, |_| Ok(()))?;
     let mut report = Report::new(model, &pictures, &evidence, &line.question, &answer, decode);
     report.line = Some(number);
+    report.unconfirmed = session.unconfirmed(&pictures, &seen, &answer.text)?;
     json_line(out, &report)
 }

@@ -158,7 +158,7 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
             reading_share.push(once / answer.timings.prefill);
             if index < GROUNDED {
                 let started = Instant::now();
-                Maps::of(&mut session, tools.encoders, &model, told)?;
+                Maps::of(&mut session, tools.encoders, &model, told, None)?;
                 grounding.push(started.elapsed().as_secs_f64());
             }
         }

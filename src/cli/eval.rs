@@ -3,12 +3,13 @@
 use std::io::stdout;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use engine::Question;
 use eval::composites::{self, Named};
 use eval::naming::{self, Bin, Naming, Outcome};
 use eval::reading::{self, Reading};
 use eval::{EvalError, Interval, Looker, Row, dataset, pointing};
+use evidence::Witness;
 use indicatif::ProgressBar;
 use values::config::{DEFAULT_QUESTION, Folders};
 use values::text::one_line;
@@ -62,6 +63,15 @@ struct ReadArgs {
     json: bool,
 }
 
+/// Which maps are judged.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum WhichMaps {
+    /// All of them.
+    All,
+    /// The label encoder's alone: seconds, and no model is loaded.
+    Label,
+}
+
 #[derive(Args)]
 struct PointingArgs {
     /// A file with one JSON object a line: "image" (a path relative to the file) and "boxes":
@@ -73,7 +83,7 @@ struct PointingArgs {
     )]
     dual: Option<PathBuf>,
     #[command(flatten)]
-    common: Common,
+    judged: Judged,
 }
 
 #[derive(Args)]
@@ -84,6 +94,15 @@ struct CompositesArgs {
     /// Which ones are drawn.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    judged: Judged,
+}
+
+#[derive(Args)]
+struct Judged {
+    /// Which maps are judged.
+    #[arg(long, value_enum, default_value_t = WhichMaps::All)]
+    maps: WhichMaps,
     #[command(flatten)]
     common: Common,
 }
@@ -105,28 +124,30 @@ pub fn run(tools: Tools<'_>, args: &EvalArgs) -> Result<(), CliError> {
             let set = dataset::read(&args.dataset)?;
             let dual = args.dual.as_deref().map(tools.encoders.dual).transpose();
             let dual = dual.map_err(EvalError::from)?;
-            let rows = with_looker(tools, &args.common.model, |looker| {
+            let rows = with_looker(tools, &args.judged, |witness, looker| {
                 let all = set.len();
                 let mut told = |done: usize, boxed: &dataset::Boxed| {
                     eprintln!("{done} of {all}: {} in {}", boxed.label, boxed.file.display());
                 };
-                Ok(pointing::play(&set, looker, dual, &mut told)?)
+                Ok(pointing::play(&set, witness, looker, dual, &mut told)?)
             })?;
-            if args.common.json { json_line(&mut stdout(), &rows) } else { table(&rows) }
+            if args.judged.common.json { json_line(&mut stdout(), &rows) } else { table(&rows) }
         }
         What::Composites(args) => {
             let pictures = pictures(tools.folders)?;
-            let outcome = with_looker(tools, &args.common.model, |looker| {
+            let outcome = with_looker(tools, &args.judged, |witness, looker| {
                 let mut told = |done: usize| eprintln!("{done} of {}", args.count);
-                Ok(composites::play(&pictures, args.count, args.seed, looker, &mut told)?)
+                let CompositesArgs { count, seed, .. } = *args;
+                Ok(composites::play(&pictures, count, seed, witness, looker, &mut told)?)
             })?;
-            if args.common.json {
+            if args.judged.common.json {
                 return json_line(&mut stdout(), &outcome);
             }
             table(&outcome.rows)?;
+            let Some(presence) = outcome.presence else { return Ok(()) };
             let presence = format!(
                 "a name that is there has more support than one that is not: {:.0} % of {} pairs",
-                outcome.presence * 100.0,
+                presence * 100.0,
                 outcome.pairs
             );
             text_line(&mut stdout(), &presence)
@@ -218,19 +239,21 @@ fn pictures(folders: &Folders) -> Result<Vec<Named>, CliError> {
     alone
         .map(|sample| {
             let frame = capture::load(&folders.samples.join(&sample.file))?;
-            let name = sample.names.first().cloned().unwrap_or_default();
-            Ok(Named { name, pixels: (*frame.pixels).clone() })
+            Ok(Named { names: sample.names, pixels: (*frame.pixels).clone() })
         })
         .collect()
 }
 
-/// Has the model loaded and waits for each answer to be read back.
+/// Has the model loaded, where all maps are judged, and waits for each answer to be read back.
 fn with_looker<T>(
     tools: Tools<'_>,
-    args: &ModelArgs,
-    work: impl FnOnce(&mut Looker<'_>) -> Result<T, CliError>,
+    args: &Judged,
+    work: impl FnOnce(&Witness, Option<&mut Looker<'_>>) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
-    let mut session = Session::start(tools, args)?;
+    if args.maps == WhichMaps::Label {
+        return work(&tools.witness(), None);
+    }
+    let mut session = Session::start(tools, &args.common.model)?;
     let model = session.ready()?;
     let vision = (tools.encoders.vision)(&model.folder).map_err(EvalError::from)?;
     let (witness, told) = (&session.witness.clone(), session.tells());
@@ -243,8 +266,9 @@ fn with_looker<T>(
             Err(EvalError::Engine(engine::EngineError::Superseded))
         }
     };
-    let looker = Looker { read: &mut read, input: &model.input, vision: &*vision, witness, told };
-    let result = work(&mut { looker });
+    let mut looker =
+        Looker { read: &mut read, input: &model.input, vision: &*vision, witness, told };
+    let result = work(witness, Some(&mut looker));
     match stopped {
         Some(error) => Err(error),
         None => result,

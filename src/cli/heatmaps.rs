@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use encoder::{EncoderMaps, Encoders};
 use engine::LoadedModel;
-use explain::{Aim, Grounding, Readback, Told, read_all};
+use evidence::LabelMaps;
+use explain::{Aim, Grounding, Place, Readback, Tie, Told, read_all};
 use grounding::GroundingError;
 use image::{Rgb, RgbImage};
 use serde::Serialize;
@@ -70,14 +72,35 @@ struct WordReport<'a> {
 struct PhraseReport<'a> {
     text: &'a str,
     bytes: &'a Range<usize>,
-    /// Where it is, in fractions of the picture; null where nothing in the picture supports it.
+    /// What ties it to its places: `label` where the label encoder sees one that it names, `alone`
+    /// where a part of the picture, seen alone, makes the model say it.
+    tied_by: &'static str,
+    /// That label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<&'a str>,
+    /// Where it is, the surest place first; empty where nothing in the picture supports it.
+    places: Vec<PlaceReport>,
+    /// Null where its words have no tokens.
+    map: Option<Figures>,
+}
+
+#[derive(Serialize)]
+struct PlaceReport {
+    /// In fractions of the picture.
     #[serde(rename = "box")]
-    region: Option<Region>,
+    region: Region,
     /// The same in pixels: left, top, width, height.
-    pixels: Option<[u32; 4]>,
-    /// 1 - p(phrase | nothing) / p(phrase | the best part alone); null without a box.
-    strength: Option<f32>,
-    map: Figures,
+    pixels: [u32; 4],
+    /// By a label: its highest chance at any place. Alone: 1 - p(phrase | nothing) / p(phrase | the
+    /// best part alone).
+    strength: f32,
+}
+
+impl PlaceReport {
+    fn of(Place { region, strength }: Place, (width, height): (u32, u32)) -> Self {
+        let PixelBox { x, y, width, height } = region.pixels(width, height);
+        Self { region, pixels: [x, y, width, height], strength }
+    }
 }
 
 impl Figures {
@@ -89,7 +112,8 @@ impl Figures {
 }
 
 impl Maps {
-    /// Has the answer read back as often as its maps need it.
+    /// Has the answer read back as often as its maps need it. What names one of `labels` is tied by
+    /// that.
     ///
     /// # Errors
     /// A model whose encoder or picture tokens are not understood.
@@ -98,11 +122,12 @@ impl Maps {
         encoders: Encoders,
         model: &LoadedModel,
         told: Told,
+        labels: Option<Arc<LabelMaps>>,
     ) -> Result<Self, CliError> {
         let vision = (encoders.vision)(&model.folder)?;
         let encoder = vision.attention(&told.picture)?;
-        let mut readback =
-            Readback::new(told, &model.input, Aim::Ground, &session.witness).patient();
+        let aim = Aim::Ground(labels);
+        let mut readback = Readback::new(told, &model.input, aim, &session.witness).patient();
         let found = read_all(&mut readback, |wanted| session.score(wanted))?;
         let grounding = found.grounding().ok_or(GroundingError::OtherAnswer)?;
         let Readback { readings, seconds, .. } = readback;
@@ -110,7 +135,7 @@ impl Maps {
     }
 
     /// What JSON carries of them, for a picture of this size.
-    pub fn report(&self, (width, height): (u32, u32)) -> MapsReport<'_> {
+    pub fn report(&self, size: (u32, u32)) -> MapsReport<'_> {
         let words = self.grounding.words.iter().map(|found| WordReport {
             text: &found.text,
             bytes: &found.bytes,
@@ -120,13 +145,10 @@ impl Maps {
         let phrases = self.grounding.phrases.iter().map(|phrase| PhraseReport {
             text: &phrase.text,
             bytes: &phrase.bytes,
-            region: phrase.place.map(|place| place.region),
-            pixels: phrase.place.map(|place| {
-                let PixelBox { x, y, width, height } = place.region.pixels(width, height);
-                [x, y, width, height]
-            }),
-            strength: phrase.place.map(|place| place.strength),
-            map: Figures::of(&phrase.map),
+            tied_by: if matches!(phrase.tie, Tie::Label(_)) { "label" } else { "alone" },
+            label: if let Tie::Label(label) = &phrase.tie { Some(label) } else { None },
+            places: phrase.places.iter().map(|place| PlaceReport::of(*place, size)).collect(),
+            map: phrase.map.as_ref().map(Figures::of),
         });
         MapsReport {
             encoder_attention: Figures::of(&self.encoder.rollout),
@@ -148,38 +170,36 @@ impl Maps {
             reason,
         };
         std::fs::create_dir_all(folder).map_err(|error| failed(folder, error.to_string()))?;
-        let draw = |name: &str, map: &Heatmap, scale: Scale, region: Option<Region>| {
+        let draw = |name: &str, map: &Heatmap, scale: Scale, places: &[Place]| {
             let mut drawn = overlay(picture, map, scale, OPACITY);
-            if let Some(region) = region {
-                outline(&mut drawn, region);
+            for place in places {
+                outline(&mut drawn, place.region);
             }
             let file = folder.join(format!("{name}.png"));
             drawn.save(&file).map_err(|error| failed(&file, error.to_string()))
         };
         let mut named: Vec<(String, String, &Heatmap)> = Vec::new();
-        draw("encoder", &self.encoder.rollout, Scale::usual(&self.encoder.rollout), None)?;
+        draw("encoder", &self.encoder.rollout, Scale::usual(&self.encoder.rollout), &[])?;
         named.push(("encoder".into(), "attention rollout".into(), &self.encoder.rollout));
         for (index, found) in self.grounding.words.iter().enumerate() {
             let name = file_name("word", index, &found.text);
-            draw(&name, &found.map, Scale::of(&found.map), None)?;
+            draw(&name, &found.map, Scale::of(&found.map), &[])?;
             named.push((name, format!("{}: its features (TAM)", found.text), &found.map));
             if let Some(map) = &found.seen {
                 let name = file_name("seen", index, &found.text);
-                draw(&name, map, Scale::of(map), None)?;
+                draw(&name, map, Scale::of(map), &[])?;
                 named.push((name, format!("{}: seen alone, in nats", found.text), map));
             }
         }
         for (index, phrase) in self.grounding.phrases.iter().enumerate() {
             let name = file_name("phrase", index, &phrase.text);
-            draw(
-                &name,
-                &phrase.map,
-                Scale::of(&phrase.map),
-                phrase.place.map(|place| place.region),
-            )?;
-            let of =
-                if self.grounding.sought { "seen alone, in nats" } else { "its features (TAM)" };
-            named.push((name, format!("{}: {of}", phrase.text), &phrase.map));
+            let Some(map) = &phrase.map else { continue };
+            draw(&name, map, Scale::of(map), &phrase.places)?;
+            let of = match &phrase.tie {
+                Tie::Label(label) => format!("where the label encoder sees {label}, in logits"),
+                Tie::Alone => "seen alone, in nats".to_owned(),
+            };
+            named.push((name, format!("{}: {of}", phrase.text), map));
         }
         let named: Vec<Named<'_>> =
             named.iter().map(|(name, label, map)| Named { name, label, map }).collect();

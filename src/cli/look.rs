@@ -101,7 +101,6 @@ mod tests {
             name: name.into(),
             kind: kind.map(str::to_owned),
             probability,
-            map: None,
         };
         let labels = Labels {
             sure: sure.then(|| label("tabby cat", Some("cat"), 0.62)),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use conversation::{Answer, Finish, ModelInfo, Timings, Token};
 use engine::LoadedModel;
 use evidence::{Caution, Evidence, Label, Labels};
+use explain::Claim;
 use serde::Serialize;
 use values::picture::Look;
 use values::region::Region;
@@ -29,6 +30,9 @@ pub struct Report<'a> {
     /// What is said under it, whatever the model says.
     #[serde(skip_serializing_if = "Option::is_none")]
     caution: Option<&'static Caution>,
+    /// What it says to be there and nothing in the picture bears out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unconfirmed: Vec<Claim>,
     usage: Usage,
     timings: Timings,
     /// Seconds to read and decode the pictures.
@@ -100,6 +104,7 @@ impl<'a> Report<'a> {
             tokens: &answer.tokens,
             finish: answer.finish,
             caution: caution(question, &answer.text, evidence),
+            unconfirmed: Vec::new(),
             usage: Usage {
                 prompt_tokens: answer.prompt_tokens,
                 answer_tokens: answer.tokens.len(),

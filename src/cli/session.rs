@@ -9,7 +9,8 @@ use engine::{
     Engine, EngineError, EngineEvent, LoadProgress, LoadRequest, LoadedModel, Question,
     ScoreRequest, Scores,
 };
-use evidence::{Evidence, EvidenceError, Witness, asks_for_text};
+use evidence::{Evidence, EvidenceError, Sighting, Witness, asks_for_text};
+use explain::Claim;
 use model_store::Step;
 use values::config::{Device, Folders};
 use values::picture::Look;
@@ -93,14 +94,23 @@ impl Session {
         pictures: &[Look],
         question: &str,
     ) -> Result<Vec<Evidence>, CliError> {
+        Ok(evidence_of(&self.sightings(pictures, question)?))
+    }
+
+    /// The same, and where.
+    pub fn sightings(
+        &mut self,
+        pictures: &[Look],
+        question: &str,
+    ) -> Result<Vec<Sighting>, CliError> {
         if self.model.is_some() && !self.tells() {
             return Ok(Vec::new());
         }
         let wanted = if self.told { pictures } else { &[] };
         let look = |picture: &Look| {
-            let mut seen = self.witness.evidence(picture)?;
+            let mut seen = self.witness.sighting(picture)?;
             if asks_for_text(question) {
-                seen.lines = self.witness.lines(picture, &mut |_| true)?;
+                seen.evidence.lines = self.witness.lines(picture, &mut |_| true)?;
             }
             Ok::<_, EvidenceError>(seen)
         };
@@ -108,6 +118,21 @@ impl Session {
         let seen: Result<Vec<_>, _> = seen.collect();
         self.ready()?;
         if self.tells() { Ok(seen?) } else { Ok(Vec::new()) }
+    }
+
+    /// What `answer` says to be there and the last of `pictures` does not bear out; what was seen of it
+    /// is looked for in `seen` first.
+    pub fn unconfirmed(
+        &self,
+        pictures: &[Look],
+        seen: &[Sighting],
+        answer: &str,
+    ) -> Result<Vec<Claim>, CliError> {
+        let Some(picture) = pictures.last() else { return Ok(Vec::new()) };
+        Ok(match seen.last() {
+            Some(seen) => explain::unconfirmed(answer, &seen.maps),
+            None => explain::unconfirmed(answer, &self.witness.sighting(picture)?.maps),
+        })
     }
 
     /// Whether the model, which is ready, is told what specialists see.
@@ -194,4 +219,9 @@ impl ProgressLine {
             eprint!("\r\x1b[K");
         }
     }
+}
+
+/// What a model is told of these.
+pub fn evidence_of(seen: &[Sighting]) -> Vec<Evidence> {
+    seen.iter().map(|seen| seen.evidence.clone()).collect()
 }

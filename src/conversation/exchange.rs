@@ -210,7 +210,7 @@ mod tests {
 
     fn snake() -> Evidence {
         let (name, kind) = ("garter snake".to_owned(), Some("snake".to_owned()));
-        let label = Label { name, kind, probability: 0.875, map: None };
+        let label = Label { name, kind, probability: 0.875 };
         let labels = Labels { sure: Some(label), perhaps: Vec::new() };
         Evidence { labels, ..Evidence::default() }
     }

@@ -4,6 +4,7 @@
 //! points into that quarter; one that ignores it does so once in four. Names that belong to none of
 //! the four say how an absent word shows.
 
+use evidence::Witness;
 use image::{RgbImage, imageops};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -27,8 +28,8 @@ const ABSENT: usize = 2;
 /// A picture with its name.
 #[derive(Debug, Clone)]
 pub struct Named {
-    /// What it shows.
-    pub name: String,
+    /// What it shows, and what else it may be called.
+    pub names: Vec<String>,
     /// The picture.
     pub pixels: RgbImage,
 }
@@ -39,10 +40,17 @@ pub struct Outcome {
     /// How each map did.
     pub rows: Vec<Row>,
     /// How often a name that is there had more support from the picture than one that is not, over
-    /// all pairs within a composite: 0.5 where support says nothing.
-    pub presence: f64,
+    /// all pairs within a composite: 0.5 where support says nothing. `None` where nothing was asked.
+    pub presence: Option<f64>,
     /// Those pairs.
     pub pairs: usize,
+}
+
+impl Named {
+    /// What it is asked for as.
+    fn name(&self) -> &str {
+        self.names.first().map_or("", String::as_str)
+    }
 }
 
 /// Four pictures as one; quarters are numbered row by row.
@@ -68,16 +76,18 @@ fn judge(map: &Heatmap, wanted: usize, tally: &mut Tally) {
     tally.add(quarter(map) == wanted, f64::from(energy));
 }
 
-/// Asks for every name in `count` composites of four pictures drawn from `pictures`; `told` is
-/// called after each composite.
+/// Asks for every name in `count` composites of four pictures drawn from `pictures`: where the label
+/// encoder sees it, by the first of its names that is a label's, and with a `looker` the other maps.
+/// `told` is called after each composite.
 ///
 /// # Errors
-/// Fewer than six pictures, or the engine's.
+/// Fewer than six pictures, a specialist that fails, or the engine's.
 pub fn play(
     pictures: &[Named],
     count: usize,
     seed: u64,
-    looker: &mut Looker<'_>,
+    witness: &Witness,
+    mut looker: Option<&mut Looker<'_>>,
     told: &mut dyn FnMut(usize),
 ) -> Result<Outcome, EvalError> {
     if pictures.len() < FOUR + ABSENT {
@@ -85,24 +95,35 @@ pub fn play(
         return Err(EvalError::File { file: "the samples".into(), reason });
     }
     let mut random = StdRng::seed_from_u64(seed);
-    let [mut rollout, mut word, mut alone] = std::array::from_fn(|_| Tally::default());
+    let [mut label, mut rollout, mut word, mut alone] = std::array::from_fn(|_| Tally::default());
     let (mut right, mut pairs) = (0.0, 0);
     for number in 0..count {
         let mut drawn: Vec<&Named> = pictures.iter().collect();
         drawn.shuffle(&mut random);
         let frame = Frame::new(compose(&drawn), Source::Memory("four pictures".into()));
         let picture = Look { frame, region: None };
+        let labels = witness.sighting(&picture)?.maps;
+        for (wanted, named) in drawn[..FOUR].iter().enumerate() {
+            match named.names.iter().find_map(|name| labels.find(name)) {
+                Some(found) => judge(&found.map, wanted, &mut label),
+                None => label.add(false, 0.25),
+            }
+        }
+        let Some(looker) = &mut looker else {
+            told(number + 1);
+            continue;
+        };
         let attention = looker.vision.attention(&picture)?.rollout;
         let mut present = Vec::new();
         for (wanted, named) in drawn[..FOUR].iter().enumerate() {
-            let found = looker.look(&picture, &named.name, true)?;
+            let found = looker.look(&picture, named.name(), true)?;
             judge(&attention, wanted, &mut rollout);
             judge(&found.map, wanted, &mut word);
             found.seen.iter().for_each(|map| judge(map, wanted, &mut alone));
             present.push(found.support);
         }
         for absent in &drawn[FOUR..FOUR + ABSENT] {
-            let support = looker.look(&picture, &absent.name, false)?.support;
+            let support = looker.look(&picture, absent.name(), false)?.support;
             for present in &present {
                 pairs += 1;
                 right += match present.total_cmp(&support) {
@@ -121,13 +142,16 @@ pub fn play(
         pointing: Interval { share: 0.25, low: 0.25, high: 0.25 },
         energy: Some(0.25),
     };
-    let rows = vec![
-        chance,
-        rollout.row("encoder attention"),
-        word.row("word map"),
-        alone.row("seen alone"),
-    ];
-    Ok(Outcome { rows, presence: right / f64::from(pairs.max(1)), pairs: pairs as usize })
+    let mut rows = vec![chance, label.row("label map")];
+    if looker.is_some() {
+        rows.extend([
+            alone.row("seen alone"),
+            word.row("word map"),
+            rollout.row("encoder attention"),
+        ]);
+    }
+    let presence = (pairs > 0).then(|| right / f64::from(pairs));
+    Ok(Outcome { rows, presence, pairs: pairs as usize })
 }
 
 #[cfg(test)]
@@ -139,7 +163,7 @@ mod tests {
     #[test]
     fn quarters_are_filled_row_by_row() {
         let grey = |value: u8| Named {
-            name: value.to_string(),
+            names: vec![value.to_string()],
             pixels: RgbImage::from_pixel(30, 40, Rgb([value; 3])),
         };
         let four = [grey(10), grey(20), grey(30), grey(40)];

@@ -169,12 +169,8 @@ mod tests {
     fn outcome(label: Option<(&str, f32)>, answer: &str) -> Outcome {
         let accept = vec!["lynx".to_owned(), "wild cat".to_owned()];
         let item = Item { image: "a.jpg".into(), file: "a.jpg".into(), accept };
-        let label = label.map(|(name, probability)| Label {
-            name: name.into(),
-            kind: None,
-            probability,
-            map: None,
-        });
+        let label =
+            label.map(|(name, probability)| Label { name: name.into(), kind: None, probability });
         Outcome::new(&item, label.as_ref(), answer.into())
     }
 

@@ -5,6 +5,7 @@
 //! things of one name counts as right where the peak lies on any of them.
 
 use encoder::DualEncoder;
+use evidence::Witness;
 use values::heatmap::Heatmap;
 use values::picture::Look;
 
@@ -64,17 +65,19 @@ fn points() -> impl Iterator<Item = (f32, f32)> {
     (0..POINTS * POINTS).map(move |n| (at(n % POINTS), at(n / POINTS)))
 }
 
-/// Plays the game on every picture; `told` is called after each.
+/// Plays the game on every picture: the label encoder's map, and with a `looker` the others; `told` is
+/// called after each.
 ///
 /// # Errors
-/// A picture that cannot be read, or the engine's.
+/// A picture that cannot be read, a specialist that fails, or the engine's.
 pub fn play(
     set: &[Boxed],
-    looker: &mut Looker<'_>,
+    witness: &Witness,
+    mut looker: Option<&mut Looker<'_>>,
     mut dual: Option<Box<dyn DualEncoder>>,
     told: &mut dyn FnMut(usize, &Boxed),
 ) -> Result<Vec<Row>, EvalError> {
-    let [mut random, mut centre, mut rollout, mut word, mut seen, mut phrase] =
+    let [mut random, mut centre, mut label, mut rollout, mut word, mut seen, mut phrase] =
         std::array::from_fn(|_| Tally::default());
     let mut chance = 0.0;
     for (index, boxed) in set.iter().enumerate() {
@@ -90,10 +93,17 @@ pub fn play(
         // Points spread evenly stand for a random one: the golden ratio spreads them.
         let (x, y) = (0.618_034 * (index + 1) as f32, 0.381_966 * (index * index + 1) as f32);
         random.add(target.holds(x.fract(), y.fract()), area);
-        target.judge(&looker.vision.attention(&picture)?.rollout, &mut rollout);
-        let found = looker.look(&picture, &boxed.label, true)?;
-        target.judge(&found.map, &mut word);
-        found.seen.iter().for_each(|map| target.judge(map, &mut seen));
+        match witness.sighting(&picture)?.maps.find(&boxed.label) {
+            Some(found) => target.judge(&found.map, &mut label),
+            // What has no name there is not found.
+            None => label.add(false, area),
+        }
+        if let Some(looker) = &mut looker {
+            target.judge(&looker.vision.attention(&picture)?.rollout, &mut rollout);
+            let found = looker.look(&picture, &boxed.label, true)?;
+            target.judge(&found.map, &mut word);
+            found.seen.iter().for_each(|map| target.judge(map, &mut seen));
+        }
         if let Some(dual) = &mut dual {
             target.judge(&dual.find(&picture, &boxed.label)?.map, &mut phrase);
         }
@@ -102,10 +112,15 @@ pub fn play(
     let mut rows = vec![
         Row { energy: Some(chance / set.len().max(1) as f64), ..random.row("random point") },
         centre.row("centre point"),
-        rollout.row("encoder attention"),
-        word.row("word map"),
-        seen.row("seen alone"),
+        label.row("label map"),
     ];
+    if looker.is_some() {
+        rows.extend([
+            seen.row("seen alone"),
+            word.row("word map"),
+            rollout.row("encoder attention"),
+        ]);
+    }
     if dual.is_some() {
         rows.push(phrase.row("phrase map"));
     }

@@ -96,7 +96,7 @@ mod tests {
     }
 
     fn label(name: &str, probability: f32) -> Label {
-        Label { name: name.to_owned(), kind: None, probability, map: None }
+        Label { name: name.to_owned(), kind: None, probability }
     }
 
     #[test]

@@ -1,14 +1,12 @@
-//! From a label encoder's scores to names with their chances, kinds and places.
+//! From a label encoder's scores to names with their chances and kinds.
 
-use std::cmp::Ordering;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use values::heatmap::Heatmap;
-use values::region::Region;
 use values::text;
 
 use crate::EvidenceError;
+use crate::vocabulary::{self, Class, Key};
 
 /// The file of a label encoder that says what its rows mean.
 const FILE: &str = "labels.json";
@@ -33,10 +31,6 @@ pub struct Label {
     pub kind: Option<String>,
     /// How likely it is, 0 to 1, among all names.
     pub probability: f32,
-    /// Where its score comes from: logits, whose mean is the score of the name's strongest row.
-    /// `None` in what was kept: the picture gives it again.
-    #[serde(skip)]
-    pub map: Option<Heatmap>,
 }
 
 impl Labels {
@@ -72,6 +66,9 @@ pub struct LabelSet {
     most: usize,
     /// What it is shown of a picture.
     pub input: Input,
+    /// The names as words are looked up among them.
+    #[serde(skip)]
+    keys: Vec<Key>,
 }
 
 /// A name, and the kind of thing it is.
@@ -131,8 +128,30 @@ impl LabelSet {
         let set: Self = serde_json::from_str(&text).map_err(|e| EvidenceError::file(&file, &e))?;
         match set.trouble() {
             Some(trouble) => Err(EvidenceError::file(&file, &trouble)),
-            None => Ok(set),
+            None => Ok(set.with_keys()),
         }
+    }
+
+    /// A set of these names and kinds, with a row each in this order and one more for whatever else
+    /// there is.
+    #[must_use]
+    pub fn of_names(names: &[(&str, Option<&str>)]) -> Self {
+        let rest = ("something else", None);
+        let groups = names
+            .iter()
+            .chain([&rest])
+            .map(|(name, kind)| Group { name: (*name).to_owned(), kind: kind.map(str::to_owned) });
+        let groups: Vec<Group> = groups.collect();
+        let row_group = (0..groups.len()).collect();
+        let input =
+            Input { area: 1024.0, multiple: 32, aspect: [1.0, 1.0], mean: 127.0, scale: 128.0 };
+        let (sure, perhaps, most, keys) = (0.5, 0.06, 4, Vec::new());
+        Self { row_group, groups, sure, perhaps, most, input, keys }.with_keys()
+    }
+
+    fn with_keys(self) -> Self {
+        let key = |group: &Group| Key::new(&group.name, group.kind.as_deref());
+        Self { keys: self.groups.iter().map(key).collect(), ..self }
     }
 
     fn trouble(&self) -> Option<&'static str> {
@@ -163,43 +182,42 @@ impl LabelSet {
             .collect()
     }
 
-    /// What is shown of an output: `logits` [rows] and `maps` [rows, height, width] on a `grid` of
-    /// (height, width) cells, over the part `area` of the frame.
-    ///
-    /// # Errors
-    /// An output of another shape, or with values that are no numbers.
-    pub fn shown(
-        &self,
-        logits: &[f32],
-        maps: &[f32],
-        grid: (usize, usize),
-        area: Region,
-    ) -> Result<Labels, EvidenceError> {
-        let cells = grid.0 * grid.1;
-        if logits.len() != self.rows() || maps.len() != self.rows() * cells {
-            let reason = "it has another number of rows than labels.json";
-            return Err(EvidenceError::Failed(reason.into()));
-        }
-        if logits.iter().any(|logit| !logit.is_finite()) {
-            return Err(EvidenceError::Failed("a score is not a finite number".into()));
-        }
+    /// What is shown of an output: `logits` [rows], finite.
+    pub(crate) fn shown(&self, logits: &[f32]) -> Labels {
         let sums = self.sums(logits);
-        let label = |group: usize| {
-            let map = &maps[self.strongest(group, logits) * cells..][..cells];
-            let map = Heatmap::new(grid.0, grid.1, map.to_vec())
-                .map_err(|error| EvidenceError::Failed(error.to_string()))?;
-            let Group { name, kind } = self.groups[group].clone();
-            Ok(Label { name, kind, probability: sums[group] as f32, map: Some(map.over(area)) })
-        };
         let ranked = self.ranked(&sums);
         let is_sure = |group: &usize| sums[*group] >= self.sure;
         let sure = ranked.first().copied().filter(is_sure);
         let others = ranked.into_iter().skip(usize::from(sure.is_some())).take(self.most);
         let perhaps = others.filter(|group| sums[*group] >= self.perhaps);
-        Ok(Labels {
-            sure: sure.map(label).transpose()?,
-            perhaps: perhaps.map(label).collect::<Result<_, _>>()?,
-        })
+        let label = |group| self.group_label(group, &sums);
+        Labels { sure: sure.map(label), perhaps: perhaps.map(label).collect() }
+    }
+
+    /// The label of this row.
+    pub(crate) fn label(&self, row: usize, logits: &[f32]) -> Option<Label> {
+        let group = *self.row_group.get(row)?;
+        Some(self.group_label(group, &self.sums(logits)))
+    }
+
+    fn group_label(&self, group: usize, sums: &[f64]) -> Label {
+        let Group { name, kind } = self.groups[group].clone();
+        Label { name, kind, probability: sums[group] as f32 }
+    }
+
+    /// The number of the name of a row.
+    pub(crate) fn group_of(&self, row: usize) -> usize {
+        self.row_group[row]
+    }
+
+    /// The numbers of the names that `noun` names.
+    pub(crate) fn called(&self, noun: &str) -> Vec<usize> {
+        vocabulary::called(&self.keys, noun)
+    }
+
+    /// Those that may be meant by it, and their class: see [`vocabulary::may_be`].
+    pub(crate) fn may_be(&self, noun: &str) -> Option<(Class, Vec<usize>)> {
+        vocabulary::may_be(&self.keys, noun)
     }
 
     /// The chance of each group.
@@ -220,13 +238,6 @@ impl LabelSet {
         groups.sort_by(|a, b| sums[*b].total_cmp(&sums[*a]));
         groups
     }
-
-    /// The row of a group with the highest score, whose map is the group's.
-    fn strongest(&self, group: usize, logits: &[f32]) -> usize {
-        let own = (0..self.rows()).filter(|row| self.row_group[*row] == group);
-        let by_score = |a: &usize, b: &usize| -> Ordering { logits[*a].total_cmp(&logits[*b]) };
-        own.max_by(by_score).unwrap_or_default()
-    }
 }
 
 #[cfg(test)]
@@ -245,13 +256,9 @@ mod tests {
         .unwrap()
     }
 
-    /// The labels where rows have these chances, on a grid of one row and two columns, the cells of
-    /// a map being its row's number and 0.
+    /// The labels where rows have these chances.
     fn shown(chances: [f32; 7]) -> Labels {
-        let logits = chances.map(f32::ln);
-        let maps: Vec<f32> = (0..7).flat_map(|row| [row as f32, 0.0]).collect();
-        let right = Region::new(0.5, 0.0, 0.5, 1.0).unwrap();
-        set().shown(&logits, &maps, (1, 2), right).unwrap()
+        set().shown(&chances.map(f32::ln))
     }
 
     fn names(labels: &[Label]) -> Vec<&str> {
@@ -259,14 +266,11 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_one_name_are_summed_and_the_strongest_shows_where() {
+    fn rows_of_one_name_are_summed() {
         let labels = shown([0.3, 0.2, 0.4, 0.07, 0.01, 0.01, 0.01]);
         let sure = labels.sure.as_ref().unwrap();
         assert_eq!((&*sure.name, sure.kind.as_deref()), ("lynx", Some("cat")));
         assert!((sure.probability - 0.6).abs() < 1e-6);
-        let map = sure.map.as_ref().unwrap();
-        assert_eq!(map.values(), [2.0, 0.0]);
-        assert!((map.area().x() - 0.5).abs() < f32::EPSILON);
         assert_eq!(names(&labels.perhaps), ["cat", "dog"]);
         assert_eq!(labels.iter().count(), 3);
     }
@@ -291,17 +295,7 @@ mod tests {
         assert_eq!(named("A catalogue."), None);
         let kept = serde_json::to_string(&labels).unwrap();
         let read: Labels = serde_json::from_str(&kept).unwrap();
-        assert!(!kept.contains("map") && read.sure.unwrap().map.is_none());
-        assert_eq!(read.perhaps[0].name, "cat");
-    }
-
-    #[test]
-    fn outputs_of_another_form_are_refused() {
-        let set = set();
-        assert!(set.shown(&[0.0; 6], &[0.0; 7], (1, 1), Region::WHOLE).is_err());
-        assert!(set.shown(&[0.0; 7], &[0.0; 8], (1, 1), Region::WHOLE).is_err());
-        assert!(set.shown(&[f32::NAN; 7], &[0.0; 7], (1, 1), Region::WHOLE).is_err());
-        assert!(set.shown(&[0.0; 7], &[f32::NAN; 7], (1, 1), Region::WHOLE).is_err());
+        assert_eq!(read, labels);
     }
 
     #[test]

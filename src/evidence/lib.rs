@@ -6,7 +6,8 @@
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | [`labels`] | from a label encoder's scores to names with their chances and places |
+//! | [`labels`] | from a label encoder's scores to names with their chances |
+//! | [`LabelMaps`] | where each of these scores comes from, and what is not there |
 //! | [`colours`] | the basic colour terms of a picture |
 //! | [`reading`] | the order in which people read lines of text |
 //! | [`told`] | the one line that a language model is told |
@@ -20,14 +21,17 @@
 mod asked;
 mod caution;
 pub mod colours;
+mod label_maps;
 pub mod labels;
 mod observer;
 mod pattern;
 pub mod reading;
 pub mod told;
+mod vocabulary;
 mod witness;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use values::job::Progress;
@@ -37,9 +41,11 @@ use values::text::brief;
 pub use asked::asks_for_text;
 pub use caution::{Caution, caution};
 pub use colours::Colour;
+pub use label_maps::{LabelMap, LabelMaps, Support};
 pub use labels::{Label, Labels};
 pub use observer::{Observed, Observer, ReadText};
 pub use told::EvidenceWords;
+pub use vocabulary::Class;
 pub use witness::Witness;
 
 /// The folder of the shipped label encoder, among those of the shipped models.
@@ -86,11 +92,11 @@ pub struct Specialists {
 
 /// Names what is in a picture.
 pub trait LabelEncoder: Send + Sync {
-    /// What is in `picture`; where a part is marked, in that part with its surroundings.
+    /// What is in `picture`, and where; where a part is marked, in that part with its surroundings.
     ///
     /// # Errors
     /// A picture without pixels, or a network that fails.
-    fn labels(&self, picture: &Look) -> Result<Labels, EvidenceError>;
+    fn maps(&self, picture: &Look) -> Result<LabelMaps, EvidenceError>;
 }
 
 /// Reads what is written in a picture.
@@ -124,27 +130,31 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// The labels and the colours of `picture`; reading its text takes longer: [`TextReader::lines`].
-    ///
-    /// # Errors
-    /// See [`LabelEncoder::labels`].
-    pub fn of(picture: &Look, encoder: &dyn LabelEncoder) -> Result<Self, EvidenceError> {
-        let labels = encoder.labels(picture)?;
-        Ok(Self { labels, lines: Vec::new(), colours: colours::of(picture) })
-    }
-
-    /// The same as it is kept and read again, so that it can be compared with that.
-    #[must_use]
-    pub fn without_maps(mut self) -> Self {
-        let Labels { sure, perhaps } = &mut self.labels;
-        sure.iter_mut().chain(perhaps).for_each(|label| label.map = None);
-        self
-    }
-
     /// Whether nothing was found, or nobody looked.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.labels.iter().next().is_none() && self.lines.is_empty() && self.colours.is_empty()
+    }
+}
+
+/// What is to be seen in a picture, and where.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sighting {
+    /// What is to be seen.
+    pub evidence: Evidence,
+    /// Where its labels are.
+    pub maps: Arc<LabelMaps>,
+}
+
+impl Sighting {
+    /// The labels and the colours of `picture`; reading its text takes longer: [`TextReader::lines`].
+    ///
+    /// # Errors
+    /// See [`LabelEncoder::maps`].
+    pub fn of(picture: &Look, encoder: &dyn LabelEncoder) -> Result<Self, EvidenceError> {
+        let maps = encoder.maps(picture)?;
+        let (labels, lines, colours) = (maps.labels(), Vec::new(), colours::of(picture));
+        Ok(Self { evidence: Evidence { labels, lines, colours }, maps: Arc::new(maps) })
     }
 }
 

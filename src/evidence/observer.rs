@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use values::job::{Desk, Lane, Progress, Trouble, Work, Worker};
 use values::picture::{About, Look};
 
-use crate::{Evidence, EvidenceError, Line, Witness};
+use crate::{EvidenceError, Line, Sighting, Witness};
 
 /// Pictures, and parts of them, of which the evidence is kept.
 const KEPT: usize = 16;
@@ -23,7 +23,7 @@ pub struct Observed {
     /// The picture, or the part of it.
     pub about: About,
     /// What is in it.
-    pub found: Result<Evidence, EvidenceError>,
+    pub found: Result<Sighting, EvidenceError>,
 }
 
 /// What is written in a picture, or how far its reading has come.
@@ -113,7 +113,7 @@ impl Observer {
 
 struct Observing {
     witness: Witness,
-    kept: VecDeque<(About, Evidence)>,
+    kept: VecDeque<(About, Sighting)>,
 }
 
 impl Work for Observing {
@@ -124,12 +124,12 @@ impl Work for Observing {
         let about = picture.about();
         let kept = self.kept.iter().find(|(kept, _)| *kept == about);
         let found = match kept {
-            Some((_, evidence)) => Ok(evidence.clone()),
-            None => self.witness.evidence(&picture),
+            Some((_, sighting)) => Ok(sighting.clone()),
+            None => self.witness.sighting(&picture),
         };
-        if let (None, Ok(evidence)) = (kept, &found) {
+        if let (None, Ok(sighting)) = (kept, &found) {
             self.kept.truncate(KEPT - 1);
-            self.kept.push_front((about.clone(), evidence.clone()));
+            self.kept.push_front((about.clone(), sighting.clone()));
         }
         desk.tell(Observed { about, found });
     }
@@ -161,20 +161,19 @@ mod tests {
     use values::frame::{Frame, Source};
 
     use super::*;
-    use crate::{Label, LabelEncoder, Labels, Specialists};
+    use crate::{LabelEncoder, LabelMaps, Specialists};
 
     /// Names a picture by its first value, and takes a while.
     struct Values;
 
     impl LabelEncoder for Values {
-        fn labels(&self, picture: &Look) -> Result<Labels, EvidenceError> {
+        fn maps(&self, picture: &Look) -> Result<LabelMaps, EvidenceError> {
             std::thread::sleep(Duration::from_millis(50));
             let name = match picture.frame.pixels.as_raw().first() {
                 Some(0) | None => return Err(EvidenceError::NoPixels),
                 Some(value) => value.to_string(),
             };
-            let label = Label { name, kind: None, probability: 0.9, map: None };
-            Ok(Labels { sure: Some(label), perhaps: Vec::new() })
+            LabelMaps::of_names(&[(&name, None)], &[2.0, 0.0], (1, 1), picture.area())
         }
     }
 
@@ -201,7 +200,7 @@ mod tests {
     }
 
     fn name(observed: &Observed) -> &str {
-        &observed.found.as_ref().unwrap().labels.sure.as_ref().unwrap().name
+        &observed.found.as_ref().unwrap().evidence.labels.sure.as_ref().unwrap().name
     }
 
     #[test]

@@ -158,7 +158,7 @@ mod tests {
     }
 
     fn label(name: &str, kind: Option<&str>) -> Label {
-        Label { name: name.into(), kind: kind.map(str::to_owned), probability: 0.6, map: None }
+        Label { name: name.into(), kind: kind.map(str::to_owned), probability: 0.6 }
     }
 
     fn evidence(sure: Option<Label>, perhaps: Vec<Label>, lines: &[&str]) -> Evidence {

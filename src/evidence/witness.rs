@@ -7,7 +7,8 @@ use values::job::Progress;
 use values::picture::Look;
 
 use crate::{
-    Evidence, EvidenceError, LABEL_ENCODER, LabelEncoder, Line, READER, Specialists, TextReader,
+    Evidence, EvidenceError, LABEL_ENCODER, LabelEncoder, Line, READER, Sighting, Specialists,
+    TextReader,
 };
 
 /// The specialists of this installation. A clone is the same ones.
@@ -30,14 +31,22 @@ impl Witness {
         Self(Arc::new(Opened { specialists, models: models.to_owned(), labels, reader }))
     }
 
-    /// What they see in `picture`, or in the marked part of it.
+    /// What they see in `picture`, or in the marked part of it: its labels and colours.
     ///
     /// # Errors
     /// A specialist that cannot be opened, or fails; a picture without pixels.
     pub fn evidence(&self, picture: &Look) -> Result<Evidence, EvidenceError> {
+        self.sighting(picture).map(|sighting| sighting.evidence)
+    }
+
+    /// The same, and where.
+    ///
+    /// # Errors
+    /// Those of [`Witness::evidence`].
+    pub fn sighting(&self, picture: &Look) -> Result<Sighting, EvidenceError> {
         let Opened { specialists, models, labels, .. } = &*self.0;
         let labels = labels.get_or_init(|| (specialists.labels)(&models.join(LABEL_ENCODER)));
-        Evidence::of(picture, &**labels.as_ref().map_err(Clone::clone)?)
+        Sighting::of(picture, &**labels.as_ref().map_err(Clone::clone)?)
     }
 
     /// What is written in `picture`, or in the marked part of it: see [`TextReader::lines`].

@@ -5,6 +5,7 @@
 //! them as it may be shown.
 
 mod check;
+mod claims;
 mod explainer;
 mod occlusion;
 mod place;
@@ -21,12 +22,13 @@ use values::config::Fill;
 use values::heatmap::Heatmap;
 use values::region::Region;
 
+pub use claims::{Claim, doubt, unconfirmed};
 pub use explainer::{Explainer, MapNews};
 pub use place::Place;
 pub use readback::{Aim, Finding, Readback, read_all};
 pub use reader::{ReadId, ReadNews, Reader};
 pub use shown::ShownMap;
-pub use ties::{Grounding, Phrase};
+pub use ties::{Grounding, Phrase, Search, Tie};
 pub use told::Told;
 
 /// What the picture adds to the log-probability of a word or phrase that counts as seen in it, in

@@ -1,18 +1,21 @@
 //! An answer read back, one reading after another, to find what in the picture it stands on.
 
+use std::sync::Arc;
+
 use engine::{ScoreRequest, Scores};
-use evidence::{EvidenceError, Witness};
+use evidence::{EvidenceError, LabelMaps, Witness};
 use grounding::{GroundingError, Piece, tokens_at};
 use image::RgbImage;
 use values::config::Fill;
 use values::heatmap::Heatmap;
+use values::job::Progress;
 use values::picture::ImageInput;
 use values::region::Region;
 
 use super::check::Check;
 use super::occlusion::Curtain;
 use super::sight::Sight;
-use super::ties::Grounding;
+use super::ties::{Grounding, Search};
 use super::told::{Left, Told};
 use super::{Causal, ForcedWord};
 
@@ -21,10 +24,11 @@ use super::{Causal, ForcedWord};
 const PATIENCE: f64 = 6.0;
 
 /// What is to be found out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Aim {
-    /// Where the words and phrases of the answer are.
-    Ground,
+    /// Where the words and phrases of the answer are. What names a label of these maps is tied by
+    /// that; everything else, and all of it without them, by where it is seen alone.
+    Ground(Option<Arc<LabelMaps>>),
     /// Where this word is, put in the answer's place, and whether it is there at all; with
     /// `windows` also where it is seen alone.
     Word {
@@ -112,7 +116,7 @@ impl Readback {
     pub fn new(told: Told, input: &ImageInput, aim: Aim, witness: &Witness) -> Self {
         let told = match &aim {
             Aim::Word { word, .. } => told.with_word(word),
-            Aim::Ground | Aim::Hide(_) => told,
+            Aim::Ground(_) | Aim::Hide(_) => told,
         };
         let (pixels, shown) = input.prepare(&told.picture);
         let stage = match aim {
@@ -120,7 +124,7 @@ impl Readback {
                 let curtain = Curtain::new(pixels.clone(), shown, fill);
                 Stage::Check(Box::new(Check::new(curtain)))
             }
-            Aim::Ground | Aim::Word { .. } => Stage::Given,
+            Aim::Ground(_) | Aim::Word { .. } => Stage::Given,
         };
         Self {
             told,
@@ -167,6 +171,9 @@ impl Readback {
             Stage::Given => self.take_given(scores)?,
             Stage::Sight(sight) => {
                 sight.take(&scores.logits.logprobs);
+                if let Found::Grounding(found) = &mut self.found {
+                    found.search = Search::UnderWay(progress(self.readings, sight));
+                }
                 if sight.is_over() {
                     self.end();
                 }
@@ -195,10 +202,20 @@ impl Readback {
             self.stage = Stage::Sight(Box::new(sight));
             return Ok(());
         }
-        let mut grounding = Grounding::new(&self.told.answer, words)?;
-        grounding.sought = scores.took <= self.patience;
-        grounding.settled = grounding.words.is_empty() || !grounding.sought;
-        self.stage = if grounding.settled { Stage::Over } else { Stage::Sight(Box::new(sight())) };
+        let labels = match &self.found {
+            Found::Nothing(Aim::Ground(labels)) => labels.clone(),
+            _ => None,
+        };
+        let mut grounding = Grounding::new(&self.told.answer, words, labels.as_deref())?;
+        (self.stage, grounding.search) = if grounding.words.is_empty() {
+            (Stage::Over, Search::Over)
+        } else if scores.took > self.patience {
+            (Stage::Over, Search::Slow)
+        } else {
+            let sight = sight();
+            let search = Search::UnderWay(progress(self.readings, &sight));
+            (Stage::Sight(Box::new(sight)), search)
+        };
         self.found = Found::Grounding(grounding);
         Ok(())
     }
@@ -226,6 +243,11 @@ impl Readback {
             (_, Found::Word(_) | Found::Nothing(_)) => None,
         }
     }
+}
+
+/// How far the readings of a sight have come, those before it among them.
+fn progress(readings: usize, sight: &Sight) -> Progress {
+    Progress::new(readings as u64, (readings + sight.left_over()) as u64)
 }
 
 /// Has all of it read, one reading after another.
@@ -320,7 +342,7 @@ mod tests {
     }
 
     fn ground(answer: &str) -> Readback {
-        Readback::new(told(answer), &INPUT, Aim::Ground, &looking())
+        Readback::new(told(answer), &INPUT, Aim::Ground(None), &looking())
     }
 
     fn grounding(readback: &Readback) -> Grounding {
@@ -335,13 +357,17 @@ mod tests {
             assert_eq!(wanted.answer, "A lemon.");
             readback.take(&scores(&wanted)).unwrap();
             let found = grounding(&readback);
-            assert_eq!((found.words.len(), found.settled), (2, readback.next().unwrap().is_none()));
+            let done = readback.readings as u64;
+            let over = readback.next().unwrap().is_none();
+            let under_way = Search::UnderWay(Progress::new(done, 11));
+            assert_eq!(found.search, if over { Search::Over } else { under_way });
+            assert_eq!(found.words.len(), 2);
         }
         assert_eq!(readback.readings, 1 + 1 + 9);
         assert!((readback.seconds - 1.1).abs() < 1e-9);
         let found = grounding(&readback);
         assert_eq!(found.phrases.len(), 1);
-        let place = found.phrases[0].place.unwrap();
+        let place = found.phrases[0].places[0];
         assert!(place.region.x() >= 0.5 && place.region.y() >= 0.5, "{place:?}");
         assert!(place.strength > 0.99);
         let seen = found.words[1].seen.as_ref().unwrap();
@@ -359,7 +385,7 @@ mod tests {
             readback.take(&scores).unwrap();
             reading += 1;
         }
-        assert_eq!(grounding(&readback).phrases[0].place.unwrap().region, Region::WHOLE);
+        assert_eq!(grounding(&readback).phrases[0].places[0].region, Region::WHOLE);
     }
 
     #[test]
@@ -371,7 +397,7 @@ mod tests {
             readback.take(&scores).unwrap();
         }
         let found = grounding(&readback);
-        assert_eq!((found.phrases.len(), found.phrases[0].place), (1, None));
+        assert_eq!((found.phrases.len(), found.phrases[0].places.len()), (1, 0));
     }
 
     #[test]
@@ -381,12 +407,13 @@ mod tests {
         readback.take(&Scores { took: PATIENCE + 1.0, ..scores(&wanted) }).unwrap();
         assert!(readback.next().unwrap().is_none());
         let found = grounding(&readback);
-        assert_eq!((found.words.len(), found.phrases[0].place), (2, None));
-        assert!(found.settled && !found.sought);
+        assert_eq!((found.words.len(), found.phrases[0].places.len()), (2, 0));
+        assert_eq!(found.search, Search::Slow);
 
         let mut readback = ground("A lemon.").patient();
         readback.take(&Scores { took: PATIENCE + 1.0, ..scores(&wanted) }).unwrap();
-        assert!(readback.next().unwrap().is_some() && !grounding(&readback).settled);
+        assert!(readback.next().unwrap().is_some());
+        assert!(matches!(grounding(&readback).search, Search::UnderWay(_)));
     }
 
     #[test]

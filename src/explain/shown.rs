@@ -1,10 +1,12 @@
 //! Any map as it may be shown: never without what it may claim and its raw range.
 
 use encoder::{Attention, EncoderMaps, Found};
+use evidence::LabelMap;
 use values::heatmap::Heatmap;
 use values::heatmap::paint::Scale;
 use values::region::Region;
 
+use super::ties::LEAST_CHANCE;
 use super::told::as_answer;
 use super::{Causal, ForcedWord, Grounding, LEAST_SUPPORT};
 
@@ -29,6 +31,8 @@ pub struct ShownMap {
     pub range: Scale,
     /// The values at the two ends of the colours.
     pub scale: Scale,
+    /// What it finds, up to the place where it is strongest: "Attention is strongest".
+    pub finding: String,
     /// What it may claim.
     pub claim: String,
     /// What one value is.
@@ -46,11 +50,22 @@ pub struct ShownMap {
 
 impl ShownMap {
     /// A map with colours and figures of its own.
-    fn new(map: Heatmap, unit: &'static str, claim: String) -> Self {
+    fn new(map: Heatmap, unit: &'static str, finding: String, claim: String) -> Self {
         let own = Scale::of(&map);
         let doubt = map.is_flat().then_some(FLAT);
         let (absent, outline) = (None, None);
-        Self { map, range: own, scale: own, claim, unit, hint: OWN, absent, doubt, outline }
+        Self {
+            map,
+            range: own,
+            scale: own,
+            finding,
+            claim,
+            unit,
+            hint: OWN,
+            absent,
+            doubt,
+            outline,
+        }
     }
 
     /// The attention of the vision encoder; `None` where it has no such layer or head.
@@ -60,10 +75,29 @@ impl ShownMap {
         let unit = if attention == Attention::Rollout { "rollout" } else { "attention" };
         let claim = "Where the vision encoder's attention flowed. The same for every question. Not \
                      why the model answered.";
+        let finding = "Attention is strongest".to_owned();
         // A few patches gather most of the attention: the rest is to be told apart.
         let scale = Scale::usual(&map);
         let absent = maps.plain.then(|| PLAIN.to_owned());
-        Some(Self { scale, absent, ..Self::new(map, unit, claim.to_owned()) })
+        Some(Self { scale, absent, ..Self::new(map, unit, finding, claim.to_owned()) })
+    }
+
+    /// Where the label encoder sees a label.
+    #[must_use]
+    pub fn label(of: &LabelMap) -> Self {
+        let LabelMap { label, map, chance } = of;
+        let claim = format!(
+            "The label encoder's score of '{}' is the mean of this map, exactly: it is what the name \
+             rests on, and not what the answering model looked at.",
+            label.name
+        );
+        let finding = format!("The label encoder sees '{}' most", label.name);
+        let own = Self::new(map.clone(), "logits", finding, claim);
+        // Below the mean it speaks against the label.
+        let scale = Scale { low: map.stats().mean.min(own.scale.high), ..own.scale };
+        let unseen = || format!("The label encoder sees no '{}' here.", label.name);
+        let absent = (*chance < LEAST_CHANCE).then(unseen);
+        Self { scale, absent, ..own }
     }
 
     /// Where the features of this word of an answer lie.
@@ -74,7 +108,8 @@ impl ShownMap {
             "Image patches whose features point to '{}' in the answering model. Correlational.",
             word.text
         );
-        let own = Self::new(word.map.clone(), "logits", claim);
+        let finding = format!("Features point to '{}' most", word.text);
+        let own = Self::new(word.map.clone(), "logits", finding, claim);
         // One scale for all words, so that one that the picture hardly carries looks like it.
         let scale = Scale::shared(of.words.iter().map(|word| &word.map)).unwrap_or(own.scale);
         let absent = word.seen.as_ref().and_then(|seen| unseen(&word.text, seen));
@@ -96,7 +131,8 @@ impl ShownMap {
                 seen.stats().max
             ),
         };
-        let own = Self::new(seen.clone(), "gain of ln p", claim);
+        let finding = format!("Seen alone, '{}' is likeliest", word.text);
+        let own = Self::new(seen.clone(), "gain of ln p", finding, claim);
         let maps = of.words.iter().filter_map(|word| word.seen.as_ref());
         let most = Scale::shared(maps).unwrap_or(own.scale).high;
         // What a part of the picture makes less probable is not seen there.
@@ -113,7 +149,8 @@ impl ShownMap {
              as \"{answer}\": it did not say so itself. Correlational."
         );
         let absent = (!of.is_present()).then(|| not_found(word));
-        Self { absent, ..Self::new(of.map.clone(), "activation", claim) }
+        let finding = format!("Features point to '{word}' most");
+        Self { absent, ..Self::new(of.map.clone(), "activation", finding, claim) }
     }
 
     /// Where the dual encoder called `model` finds a phrase.
@@ -121,7 +158,8 @@ impl ShownMap {
     pub fn found(of: &Found, model: &str) -> Self {
         let claim = format!("Where {model} finds '{}'.", of.phrase);
         let absent = (!of.present).then(|| not_found(&of.phrase));
-        Self { absent, ..Self::new(of.map.clone(), "similarity", claim) }
+        let finding = format!("It finds '{}' most", of.phrase);
+        Self { absent, ..Self::new(of.map.clone(), "similarity", finding, claim) }
     }
 
     /// What moved an answer.
@@ -132,7 +170,8 @@ impl ShownMap {
             "Hiding this area changed the answer's log-probability by {} (random area: {random}).",
             nats(of.greatest)
         );
-        let own = Self::new(of.map.clone(), "fall of ln p", claim);
+        let finding = "The answer needs most what lies".to_owned();
+        let own = Self::new(of.map.clone(), "fall of ln p", finding, claim);
         // It begins at no change: what made the answer likelier did not speak for it.
         let scale = Scale { low: 0.0, high: own.scale.high.max(f32::MIN_POSITIVE) };
         let nothing = of.random.is_some_and(|random| of.greatest <= random);
@@ -145,6 +184,13 @@ impl ShownMap {
     #[must_use]
     pub fn is_grey(&self) -> bool {
         self.absent.is_some() || self.map.is_flat()
+    }
+
+    /// What it comes to in one sentence: what there is to doubt, else what it finds `place`, such as
+    /// "at the top left".
+    #[must_use]
+    pub fn verdict(&self, place: &str) -> String {
+        self.doubts().map_or_else(|| format!("{} {place}.", self.finding), str::to_owned)
     }
 
     /// What there is to doubt, in words.
@@ -175,6 +221,7 @@ fn nats(fall: f32) -> String {
 mod tests {
     use std::time::Duration;
 
+    use evidence::Label;
     use grounding::WordMap;
     use values::config::Fill;
 
@@ -230,6 +277,20 @@ mod tests {
         assert_eq!((red.scale.low, red.scale.high, red.range.low), (0.0, 3.4, -0.5));
         assert!(ShownMap::seen(&of, 1).unwrap().is_grey());
         assert_eq!(ShownMap::features(&of, 2), None);
+    }
+
+    #[test]
+    fn a_label_is_shown_where_its_score_comes_from() {
+        let label = Label { name: "lynx".into(), kind: None, probability: 0.6 };
+        let of =
+            |chance| LabelMap { label: label.clone(), map: map([4.0, -2.0, 0.0, 2.0]), chance };
+        let shown = ShownMap::label(&of(0.9));
+        assert_eq!((shown.scale, shown.range.low), (Scale { low: 1.0, high: 4.0 }, -2.0));
+        let said = shown.verdict("at the top left");
+        assert_eq!(said, "The label encoder sees 'lynx' most at the top left.");
+        let absent = ShownMap::label(&of(0.01));
+        assert!(absent.is_grey());
+        assert_eq!(absent.verdict("at the top"), "The label encoder sees no 'lynx' here.");
     }
 
     #[test]

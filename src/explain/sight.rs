@@ -77,6 +77,11 @@ impl Sight {
         self.curtain.shown
     }
 
+    /// How many pictures are still to be shown.
+    pub fn left_over(&self) -> usize {
+        usize::from(self.closed.is_none()) + self.windows.len() - self.seen.len()
+    }
+
     /// Whether nothing and every window was shown.
     pub fn is_over(&self) -> bool {
         self.closed.is_some() && self.seen.len() >= self.windows.len()

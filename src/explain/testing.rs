@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
-use evidence::{EvidenceError, Label, LabelEncoder, Labels, Specialists, Witness};
+use evidence::{EvidenceError, LabelEncoder, LabelMaps, Specialists, Witness};
 use values::picture::Look;
 
 /// Names everything "something".
 struct Names;
 
 impl LabelEncoder for Names {
-    fn labels(&self, _: &Look) -> Result<Labels, EvidenceError> {
-        let label = Label { name: "something".into(), kind: None, probability: 0.9, map: None };
-        Ok(Labels { sure: Some(label), perhaps: Vec::new() })
+    fn maps(&self, picture: &Look) -> Result<LabelMaps, EvidenceError> {
+        LabelMaps::of_names(&[("something", None)], &[2.0, 0.0], (1, 1), picture.area())
     }
 }
 

@@ -23,13 +23,17 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
             Wanted::Failed(reason) => {
                 ui.label(weak(reason));
             }
-            Wanted::Ready(evidence) => {
-                for label in evidence.labels.iter() {
-                    if chip(ui, label, true).clicked() {
+            Wanted::Ready(seen) => {
+                for label in seen.evidence.labels.iter() {
+                    let chip = chip(ui, label, true);
+                    if chip.clicked() {
                         actions.push(Action::AskThis(question(label)));
                     }
+                    if chip.hovered() || chip.has_focus() {
+                        view.maps.peeked = Some(label.name.clone());
+                    }
                 }
-                ui.label(weak(&rest(evidence)));
+                ui.label(weak(&rest(&seen.evidence)));
             }
         }
     });
@@ -83,7 +87,7 @@ fn rest(evidence: &Evidence) -> String {
 
 /// What a screen reader is told of the picture that is shown.
 pub fn announcement(view: &View) -> String {
-    let Some(evidence) = view.stage.evidence.ready() else { return String::new() };
-    let names: Vec<String> = evidence.labels.iter().map(|label| words(label, false)).collect();
+    let Some(seen) = view.stage.evidence.ready() else { return String::new() };
+    let names: Vec<String> = seen.evidence.labels.iter().map(|label| words(label, false)).collect();
     if names.is_empty() { String::new() } else { format!("In the picture: {}", names.join(", ")) }
 }

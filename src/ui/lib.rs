@@ -258,8 +258,10 @@ fn middle(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     // conversation, drawn first, learns of the picture's pointer one frame later.
     let before = view.maps.pointed.take();
     view.maps.pointed_before = before;
+    // The map of a label that is pointed at is drawn in the next frame.
+    let peeked = view.maps.peeked.take();
     picture_and_talk(ui, view, actions);
-    if view.maps.pointed != before {
+    if view.maps.pointed != before || view.maps.peeked != peeked {
         ui.ctx().request_repaint();
     }
 }

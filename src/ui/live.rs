@@ -98,7 +98,7 @@ fn held(ui: &mut Ui, view: &View, palette: Palette, actions: &mut Vec<Action>) {
         .news
         .iter()
         .enumerate()
-        .map(|(id, bytes)| Mark { bytes: bytes.clone(), id, active: false })
+        .map(|(id, bytes)| Mark { bytes: bytes.clone(), id, active: false, unconfirmed: false })
         .collect();
     let answer =
         Answer { text: card.text(), spans: &card.spans, marks: &marks, streaming: card.under_way };

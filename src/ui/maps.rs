@@ -16,6 +16,7 @@ mod boxes;
 mod check;
 mod choices;
 mod encoder;
+mod labels;
 mod layer;
 mod legend;
 mod marks;
@@ -33,9 +34,11 @@ pub(super) use panel::{beside, show as show_panel, spoken};
 pub(super) use prefs::show as show_preferences;
 pub(super) use words::step as step_word;
 
-/// The four maps.
+/// The kinds of maps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MapKind {
+    /// Where the label encoder sees a label.
+    Label,
     /// Attention rollout of the vision encoder.
     Encoder,
     /// Where a dual encoder finds a phrase.
@@ -75,6 +78,10 @@ pub enum Wanted<T> {
 pub enum MapAction {
     /// Show this map, or none.
     Show(Option<MapKind>),
+    /// Show where this label is seen.
+    Label(String),
+    /// Tie the answer of this card again, without the label encoder.
+    LookAgain(usize),
     /// Which attention of the encoder.
     Attention(Attention),
     /// The map of this word of this card, in place of a word that was typed.
@@ -102,6 +109,10 @@ pub enum MapAction {
 pub struct Maps {
     /// The map over the picture.
     pub kind: Option<MapKind>,
+    /// The label whose map is shown; the likeliest where none was chosen.
+    pub label: Option<String>,
+    /// The label that is pointed at: its map is shown as long.
+    pub peeked: Option<String>,
     /// Which attention.
     pub attention: Attention,
     /// The encoder's attention on the picture that is shown.
@@ -139,12 +150,14 @@ pub struct Maps {
 }
 
 impl MapKind {
-    /// All four, in the order they are offered in.
-    pub const ALL: [Self; 4] = [Self::Encoder, Self::Word, Self::Phrase, Self::Causal];
+    /// All of them in the order they are offered in: the oftener one points to the thing, the earlier
+    /// (README), those without such a measure last.
+    pub const ALL: [Self; 5] = [Self::Label, Self::Word, Self::Encoder, Self::Causal, Self::Phrase];
 
     /// What it is called.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Label => "Label map",
             Self::Encoder => "Encoder attention",
             Self::Word => "Word map",
             Self::Phrase => "Phrase map",

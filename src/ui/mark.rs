@@ -37,6 +37,23 @@ pub(super) enum Grab {
 /// As it is seen: where the picture is shown `mirrored`, left is right.
 pub fn describe(region: Region, mirrored: bool) -> String {
     let (x, y) = (region.x() + region.width() / 2.0, region.y() + region.height() / 2.0);
+    let percent = |part: f32| (part * 100.0).round();
+    format!(
+        "{}, {} % of the width by {} % of the height",
+        third(x, y, mirrored),
+        percent(region.width()),
+        percent(region.height())
+    )
+}
+
+/// Where a point lies, in fractions of the picture: "at the top left", "in the middle".
+pub fn place(x: f32, y: f32, mirrored: bool) -> String {
+    let third = third(x, y, mirrored);
+    if third == "middle" { "in the middle".to_owned() } else { format!("at the {third}") }
+}
+
+/// The third of the picture's width and height that a point lies in.
+fn third(x: f32, y: f32, mirrored: bool) -> String {
     let x = if mirrored { 1.0 - x } else { x };
     let third = |at: f32, names: [&'static str; 3]| match at {
         at if at < 0.36 => names[0],
@@ -45,17 +62,11 @@ pub fn describe(region: Region, mirrored: bool) -> String {
     };
     let vertical = third(y, ["top", "", "bottom"]);
     let horizontal = third(x, ["left", "", "right"]);
-    let place = match (vertical, horizontal) {
+    match (vertical, horizontal) {
         ("", "") => "middle".to_owned(),
         ("", side) | (side, "") => side.to_owned(),
         (vertical, horizontal) => format!("{vertical} {horizontal}"),
-    };
-    let percent = |part: f32| (part * 100.0).round();
-    format!(
-        "{place}, {} % of the width by {} % of the height",
-        percent(region.width()),
-        percent(region.height())
-    )
+    }
 }
 
 /// The region between two points, in fractions of the picture, of at least the least size.

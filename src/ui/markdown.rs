@@ -51,6 +51,8 @@ pub struct Mark {
     pub id: usize,
     /// Whether it is lit, as the phrase whose place in the picture is shown.
     pub active: bool,
+    /// Whether nothing bears it out: its line is dotted, and it is spoken as not confirmed.
+    pub unconfirmed: bool,
 }
 
 /// What is to be shown.
@@ -127,6 +129,7 @@ impl Hash for StyleKey<'_> {
             code_bg,
             line,
             accent,
+            doubt,
             tint,
             family,
             code_family,
@@ -134,7 +137,7 @@ impl Hash for StyleKey<'_> {
             dots,
         } = self.0;
         size.to_bits().hash(state);
-        (fg, faint, weak, code_bg, line, accent, tint).hash(state);
+        (fg, faint, weak, code_bg, line, accent, doubt, tint).hash(state);
         (family, code_family, strong_family, dots).hash(state);
     }
 }

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use ::evidence::Evidence;
+use ::evidence::Sighting;
 use egui::{
     Align2, Color32, CornerRadius, Frame as UiFrame, Image, Margin, Panel, Rect, RichText, Role,
     Sense, Stroke, StrokeKind, TextureHandle, Ui, WidgetInfo, pos2, vec2,
@@ -47,7 +47,7 @@ pub struct Stage {
     /// Its number among them.
     pub at: usize,
     /// What specialists see in it, or in the part.
-    pub evidence: Wanted<Evidence>,
+    pub evidence: Wanted<Sighting>,
     /// How far the reading of what is written in it has come, while it is read.
     pub text_read: Option<Progress>,
     /// The line of text that is pointed at.

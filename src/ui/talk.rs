@@ -11,7 +11,7 @@ use egui::{
     Sense, Stroke, StrokeKind, TextureHandle, Ui, WidgetInfo, vec2,
 };
 use egui_material_icons::icons::{ICON_VISIBILITY, ICON_WARNING};
-use explain::Grounding;
+use explain::{Claim, Grounding, doubt};
 use values::region::Region;
 
 use super::announce::whole_sentences;
@@ -46,6 +46,9 @@ pub struct Card {
     pub spans: Vec<Span>,
     /// Its words and phrases with their places in the picture, once they are known.
     pub grounding: Wanted<Grounding>,
+    /// What it says to be there and nothing bears out; `None` until it was held against what is to be
+    /// seen.
+    pub claims: Option<Vec<Claim>>,
     /// What is said under the answer, whatever the model says.
     pub caution: Option<&'static Caution>,
     /// Whether the answer is still to come or coming, here.
@@ -67,6 +70,7 @@ impl Card {
             ends: Vec::new(),
             spans: Vec::new(),
             grounding: Wanted::None,
+            claims: None,
             caution: None,
             under_way: true,
             asked: Instant::now(),
@@ -152,10 +156,9 @@ impl Card {
     /// The answer as it is read aloud, with the caution that belongs to it.
     pub fn spoken(&self) -> String {
         let text = markdown::plain(self.text());
-        match self.caution {
-            Some(caution) => format!("{} {}", text.trim_end(), caution.text),
-            None => text,
-        }
+        let claims = self.claims.as_deref().and_then(doubt);
+        let added = [claims.as_deref(), self.caution.map(|caution| &*caution.text)];
+        added.into_iter().flatten().fold(text, |text, more| format!("{} {more}", text.trim_end()))
     }
 
     /// What else its picture may show than what the answer names: the likeliest first.
@@ -245,7 +248,7 @@ fn draw(
                 .and_then(|response| maps::pointed_at(&view.maps, card, index, response, actions));
         }
         if !card.under_way {
-            maps::marks_legend(ui, view, index);
+            maps::marks_legend(ui, view, index, actions);
             caution(ui, card, palette);
             remarks(ui, view, card, palette);
             foot::show(ui, view, index, actions, palette);
@@ -333,14 +336,17 @@ fn remarks(ui: &mut Ui, view: &View, card: &Card, palette: Palette) {
     let unsure = certainty.is_some_and(|it| it.chance() < view.settings.unsure_below);
     match certainty {
         Some(Certainty::Label(label)) => {
-            let doubt = if unsure { "Not sure: " } else { "" };
-            remarks.push((unsure, format!("{doubt}{}", evidence::words(label, true))));
+            let unsure_words = if unsure { "Not sure: " } else { "" };
+            remarks.push((unsure, format!("{unsure_words}{}", evidence::words(label, true))));
         }
         Some(Certainty::Tokens(_)) if unsure => {
             let text = "The model is not sure of this. The fainter a word, the less.";
             remarks.push((true, text.to_owned()));
         }
         _ => {}
+    }
+    if let Some(doubt) = card.claims.as_deref().and_then(doubt) {
+        remarks.push((true, doubt));
     }
     match answer.finish {
         Finish::Stopped => remarks.push((false, "Stopped.".to_owned())),

@@ -26,7 +26,8 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
         ui.label(weak(format!("Reading the text: {:.0} %", progress.fraction() * 100.0)));
     }
     let Stage { evidence, find, find_focus, line: lit, line_in_list, .. } = &mut view.stage;
-    let Some(seen) = evidence.ready().filter(|seen| !seen.lines.is_empty()) else { return };
+    let seen = evidence.ready().map(|seen| &seen.evidence);
+    let Some(seen) = seen.filter(|seen| !seen.lines.is_empty()) else { return };
     let lines = &seen.lines;
     let all = || lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
     ui.horizontal(|ui| {
@@ -72,7 +73,7 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
 /// Draws where the lines are over the picture; the one that is pointed at, there or in the list, lights
 /// up.
 pub fn paint(ui: &Ui, view: &mut View, response: &Response, place: Place) {
-    let Some(seen) = view.stage.evidence.ready() else {
+    let Some(seen) = view.stage.evidence.ready().map(|seen| &seen.evidence) else {
         view.stage.line = None;
         return;
     };

@@ -52,6 +52,26 @@ pub fn holds(text: &str, name: &str) -> bool {
     !name.is_empty() && ["", "s", "es"].iter().any(|end| text.contains(&format!("{name}{end} ")))
 }
 
+/// A word in lower case without the usual ending of an English plural, so that both can be compared.
+/// What only looks like a plural loses it as well ("iri").
+#[must_use]
+pub fn singular(word: &str) -> String {
+    let word = word.to_lowercase();
+    let without = |end: &str| word.strip_suffix(end).filter(|stem| stem.len() > 1);
+    if let Some(stem) = without("ies").filter(|stem| stem.len() > 2) {
+        return format!("{stem}y");
+    }
+    let long = |stem: &str| {
+        let hisses = ["ss", "us", "x", "z", "ch", "sh"].iter().any(|end| stem.ends_with(end));
+        (hisses && !stem.ends_with("ous")) || (stem.ends_with('o') && stem.len() > 4)
+    };
+    if let Some(stem) = without("es").filter(|stem| long(stem)) {
+        return stem.to_owned();
+    }
+    let stays = ["ss", "us"].iter().any(|end| word.ends_with(end));
+    without("s").filter(|_| !stays).map_or_else(|| word.clone(), str::to_owned)
+}
+
 /// A name with its indefinite article, which what looks like a plural has none of.
 #[must_use]
 pub fn with_article(name: &str) -> String {
@@ -142,6 +162,27 @@ mod tests {
         for (text, name) in [("That is located there.", "hat"), ("", "cat"), ("cat", " -")] {
             assert!(!holds(text, name), "{text}");
         }
+    }
+
+    #[test]
+    fn plurals_lose_their_ending() {
+        for (plural, one) in [
+            ("Cats", "cat"),
+            ("horses", "horse"),
+            ("houses", "house"),
+            ("shoes", "shoe"),
+            ("potatoes", "potato"),
+            ("buses", "bus"),
+            ("glasses", "glass"),
+            ("boxes", "box"),
+            ("puppies", "puppy"),
+            ("taxis", "taxi"),
+            ("ties", "tie"),
+            ("dresses", "dress"),
+        ] {
+            assert_eq!((singular(plural).as_str(), singular(one).as_str()), (one, one), "{plural}");
+        }
+        assert_eq!(singular("s"), "s");
     }
 
     #[test]

@@ -263,7 +263,7 @@ mod tests {
 
     /// `turn` with what is seen in its picture.
     fn seeing(name: &str, turn: Turn) -> Turn {
-        let label = Label { name: name.into(), kind: None, probability: 0.9, map: None };
+        let label = Label { name: name.into(), kind: None, probability: 0.9 };
         let labels = Labels { sure: Some(label), perhaps: Vec::new() };
         let evidence = Evidence { labels, ..Evidence::default() };
         Turn { seen: vec![Seen { about: picture().about(), evidence }], ..turn }

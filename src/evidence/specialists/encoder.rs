@@ -1,9 +1,10 @@
 //! The label encoder: from a picture to names.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use evidence::labels::LabelSet;
-use evidence::{EvidenceError, LabelEncoder, Labels};
+use evidence::{EvidenceError, LabelEncoder, LabelMaps};
 use image::RgbImage;
 use rten::op_registry;
 use rten_tensor::NdTensor;
@@ -19,7 +20,7 @@ const NOISE: u8 = 3;
 
 /// A label encoder: its network, and what its rows mean.
 pub struct Encoder {
-    set: LabelSet,
+    set: Arc<LabelSet>,
     network: Network<2>,
 }
 
@@ -44,7 +45,7 @@ impl Encoder {
     /// # Errors
     /// A file is missing or damaged.
     pub fn open(folder: &Path) -> Result<Self, EvidenceError> {
-        let set = LabelSet::read(folder)?;
+        let set = Arc::new(LabelSet::read(folder)?);
         let operators = op_registry!(Add, Clip, Conv, ReduceMean);
         let outputs = ["logits", "maps"];
         let network = Network::open(&folder.join(FILE), operators, "pixels", outputs)?;
@@ -80,7 +81,7 @@ impl Encoder {
 }
 
 impl LabelEncoder for Encoder {
-    fn labels(&self, picture: &Look) -> Result<Labels, EvidenceError> {
+    fn maps(&self, picture: &Look) -> Result<LabelMaps, EvidenceError> {
         let shown = picture.shown();
         if shown.is_empty() {
             return Err(EvidenceError::NoPixels);
@@ -88,10 +89,10 @@ impl LabelEncoder for Encoder {
         let sized = self.sized(&shown);
         // What the network says of a bare surface is its habit ("daisy"), and no finding.
         if is_plain(&sized) {
-            return Ok(Labels::default());
+            return Ok(LabelMaps::nothing(self.set.clone(), picture.area()));
         }
         let Output { logits, maps, grid } = self.run(&sized)?;
-        self.set.shown(&logits, &maps, grid, picture.area())
+        LabelMaps::new(self.set.clone(), logits, maps, grid, picture.area())
     }
 }
 

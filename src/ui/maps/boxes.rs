@@ -12,16 +12,18 @@ use crate::View;
 use crate::mark::{self, Place};
 use crate::theme::DARK;
 
-/// The phrases with a place in the picture that is shown: card, number, phrase, place.
+/// The phrases with places in the picture that is shown: card, number, phrase, place.
 fn placed(view: &View) -> impl DoubleEndedIterator<Item = (usize, usize, &Phrase, Found)> {
     let cards = view.talk.cards.iter().enumerate();
     cards.filter(|(_, card)| is_shown(view, card)).flat_map(|(index, card)| {
         let phrases = card_phrases(card).iter().enumerate();
-        phrases.filter_map(move |(at, phrase)| Some((index, at, phrase, phrase.place?)))
+        phrases.flat_map(move |(at, phrase)| {
+            phrase.places.iter().map(move |place| (index, at, phrase, *place))
+        })
     })
 }
 
-/// The phrase of this card, where it has a place in the picture that is shown.
+/// The phrase of this card and its surest place, where it has one in the picture that is shown.
 fn find(view: &View, (card, phrase): (usize, usize)) -> Option<(&Phrase, Found)> {
     let here = |(of, at, _, _): &(usize, usize, &Phrase, Found)| (*of, *at) == (card, phrase);
     placed(view).find(here).map(|(_, _, phrase, found)| (phrase, found))
@@ -89,7 +91,8 @@ fn light(ui: &Ui, phrase: &Phrase, found: Found, rect: Rect, place: Place) {
     painter.rect_stroke(rect, 4.0, Stroke::new(2.0, DARK.accent), StrokeKind::Middle);
 
     let strength = format!("{:.0} %", found.strength.clamp(0.0, 1.0) * 100.0);
-    let tag = format!("{} · strength {strength}", phrase.text);
+    let by = phrase.tie.name();
+    let tag = format!("{} · {by} {strength}", phrase.text);
     let room = (place.rect.width() - 12.0).max(20.0);
     let galley = painter.layout(tag, FontId::proportional(12.5), DARK.text, room);
     let size = galley.size() + vec2(12.0, 4.0);
@@ -103,8 +106,14 @@ fn light(ui: &Ui, phrase: &Phrase, found: Found, rect: Rect, place: Place) {
     painter.galley(ground.min + vec2(6.0, 2.0), galley, DARK.text);
 
     let where_it_is = mark::describe(found.region, place.mirrored);
-    let name = format!("Place of {}: {where_it_is}, strength {strength}", phrase.text);
-    let id = ui.scope_id().with(("place", phrase.bytes.start, phrase.bytes.end));
+    let name = format!("Place of {}: {where_it_is}, {by}, {strength}", phrase.text);
+    let id = ui.scope_id().with((
+        "place",
+        phrase.bytes.start,
+        phrase.bytes.end,
+        rect.min.x as i32,
+        rect.min.y as i32,
+    ));
     let node = ui.interact(rect.intersect(all), id, Sense::hover());
     node.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
 }

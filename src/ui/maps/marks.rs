@@ -1,6 +1,8 @@
 //! The phrases of an answer that are tied to a place in the picture, underlined in its text.
 
 use egui::{RichText, Ui};
+use explain::{Phrase, Search, Tie};
+use values::job::Progress;
 
 use super::{MapAction, MapKind, Maps, Wanted, card, card_phrases, is_shown};
 use crate::markdown::{Mark, MarkdownResponse};
@@ -21,16 +23,27 @@ pub fn marks(view: &View, index: usize) -> Vec<Mark> {
     let mut marks = Vec::new();
     if let Some((word, bytes)) = word(view, index) {
         // First, so that a click goes to the phrase that it is part of.
-        marks.push(Mark { bytes, id: phrases.len() + word, active: true });
+        marks.push(Mark { bytes, id: phrases.len() + word, active: true, unconfirmed: false });
     }
     let lit = [view.maps.pinned, view.maps.pointed_before];
     let active = |id| lit.contains(&Some((index, id)));
-    let placed = phrases.iter().enumerate().filter(|(_, phrase)| phrase.place.is_some());
+    let claims = answer.claims.as_deref().unwrap_or_default();
+    let is_claim =
+        |bytes: &std::ops::Range<usize>| claims.iter().any(|claim| claim.bytes == *bytes);
+    let placed = phrases.iter().enumerate().filter(|(_, phrase)| !phrase.places.is_empty());
     marks.extend(placed.map(|(id, phrase)| Mark {
         bytes: phrase.bytes.clone(),
         id,
         active: active(id),
+        unconfirmed: is_claim(&phrase.bytes),
     }));
+    let first = phrases.len() + answer.exchange.answer.text.len();
+    for (at, claim) in claims.iter().enumerate() {
+        if marks.iter().all(|mark| mark.bytes != claim.bytes) {
+            let (bytes, id) = (claim.bytes.clone(), first + at);
+            marks.push(Mark { bytes, id, active: false, unconfirmed: true });
+        }
+    }
     marks
 }
 
@@ -53,8 +66,9 @@ pub fn pointed_at(
     response: MarkdownResponse,
     actions: &mut Vec<Action>,
 ) -> Option<(usize, usize)> {
-    let phrases = card_phrases(card).len();
-    let phrase = |id: Option<usize>| id.filter(|id| *id < phrases).map(|id| (index, id));
+    let phrases = card_phrases(card);
+    let placed = |id: &usize| phrases.get(*id).is_some_and(|phrase| !phrase.places.is_empty());
+    let phrase = |id: Option<usize>| id.filter(placed).map(|id| (index, id));
     if let Some(clicked) = phrase(response.clicked_mark) {
         let pinned = (maps.pinned != Some(clicked)).then_some(clicked);
         actions.push(Action::Maps(MapAction::Pin(pinned)));
@@ -64,32 +78,63 @@ pub fn pointed_at(
 
 /// What there is to say of the ties between this answer and the picture. One line whatever it says,
 /// so that nothing moves below the pointer.
-pub fn legend(ui: &mut Ui, view: &View, index: usize) {
+pub fn legend(ui: &mut Ui, view: &View, index: usize, actions: &mut Vec<Action>) {
     let Some(card) = view.talk.cards.get(index) else { return };
     let palette = Palette::of(ui.visuals());
-    let shown = is_shown(view, card);
     let text = match &card.grounding {
         Wanted::None => return,
-        Wanted::Ready(grounding) if !grounding.settled => {
-            "Looking for the places of its phrases …".to_owned()
-        }
-        Wanted::Ready(grounding) if !grounding.sought => {
-            "The places of its phrases were not looked for: this model takes long to read."
-                .to_owned()
-        }
         Wanted::Coming => "Looking for its words in the picture …".to_owned(),
         Wanted::Failed(reason) => format!("Not tied to the picture: {reason}"),
-        Wanted::Ready(_) => {
-            let tied = card_phrases(card).iter().any(|phrase| phrase.place.is_some());
-            let pinned = view.maps.pinned.is_some_and(|(of, _)| of == index);
-            match (tied, shown) {
-                (false, _) => "No word of it stands out in the picture.",
-                (true, false) => "It is tied to another picture than the one shown.",
-                (true, true) if pinned => "Pinned: click it again or press Esc to let go.",
-                (true, true) => "Underlined words are tied to a place in the picture.",
+        Wanted::Ready(grounding) => match &grounding.search {
+            Search::UnderWay(Progress { done, total }) => {
+                format!("Looking for the places of its phrases: {done} of {total} …")
             }
-            .to_owned()
-        }
+            Search::Slow => {
+                "The places of its phrases were not looked for: this model takes long to read."
+                    .to_owned()
+            }
+            Search::Failed(reason) => format!("Not looked for with parts hidden: {reason}"),
+            Search::Open | Search::Needless | Search::Over => tied(view, index).to_owned(),
+        },
     };
-    ui.label(RichText::new(text).size(12.5).color(palette.weak));
+    let by_label = |phrase: &Phrase| matches!(phrase.tie, Tie::Label(_));
+    let again = is_shown(view, card)
+        && card_phrases(card).iter().any(by_label)
+        && matches!(&card.grounding, Wanted::Ready(found) if !matches!(found.search, Search::UnderWay(_)));
+    ui.horizontal_wrapped(|ui| {
+        ui.label(RichText::new(text).size(12.5).color(palette.weak));
+        let link = RichText::new("Look again without it").size(12.5);
+        if again
+            && ui
+                .link(link)
+                .on_hover_text(
+                    "Reads the answer back with parts of the picture hidden: which part alone makes \
+                     the model say each phrase.",
+                )
+                .clicked()
+        {
+            actions.push(Action::Maps(MapAction::LookAgain(index)));
+        }
+    });
+}
+
+/// What ties this card's answer to the picture.
+fn tied(view: &View, index: usize) -> &'static str {
+    let card = &view.talk.cards[index];
+    let mut ties = card_phrases(card).iter().filter(|phrase| !phrase.places.is_empty());
+    let pinned = view.maps.pinned.is_some_and(|(of, _)| of == index);
+    let Some(first) = ties.next() else { return "No word of it stands out in the picture." };
+    if !is_shown(view, card) {
+        return "It is tied to another picture than the one shown.";
+    }
+    if pinned {
+        return "Pinned: click it again or press Esc to let go.";
+    }
+    if ties.all(|phrase| phrase.tie.name() == first.tie.name()) {
+        return match first.tie {
+            Tie::Label(_) => "Underlined words are tied to where the label encoder sees them.",
+            Tie::Alone => "Underlined words are tied to the part that, seen alone, says them.",
+        };
+    }
+    "Underlined words are tied to a place in the picture: by the label encoder, or seen alone."
 }

@@ -1,9 +1,10 @@
 //! The panel beside the picture: which map, its controls, what it may claim, its legend.
 
 use egui::{Button, ComboBox, Label, RichText, ScrollArea, Ui, Vec2, vec2};
+use explain::ShownMap;
 
 use super::pick::Instead;
-use super::{MapAction, MapKind, Maps, check, choices, encoder, legend, phrase, words};
+use super::{MapAction, MapKind, Maps, check, choices, encoder, labels, legend, phrase, words};
 use crate::theme::{Palette, TOUCH, space};
 use crate::widgets::follow_focus;
 use crate::{Action, View, mark};
@@ -32,6 +33,7 @@ pub fn show(ui: &mut Ui, view: &mut View, most: f32, actions: &mut Vec<Action>) 
         .show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 6.0;
             match kind {
+                MapKind::Label => labels::show(ui, view, actions),
                 MapKind::Encoder => encoder::show(ui, view, actions),
                 MapKind::Word => words::show(ui, view, actions),
                 MapKind::Phrase => phrase::show(ui, view, actions),
@@ -84,10 +86,9 @@ fn said(ui: &mut Ui, view: &View) {
     };
     match &view.maps.layer.shown {
         Ok(shown) => {
-            line(ui, &shown.claim, palette.text);
-            if let Some(doubt) = shown.doubts() {
-                line(ui, doubt, palette.warn);
-            }
+            let colour = if shown.doubts().is_some() { palette.warn } else { palette.text };
+            line(ui, &verdict(view, shown), colour);
+            line(ui, &shown.claim, palette.weak);
         }
         Err(Instead::Off) => {}
         Err(Instead::Coming(text) | Instead::Hint(text)) => line(ui, text, palette.weak),
@@ -95,12 +96,19 @@ fn said(ui: &mut Ui, view: &View) {
     }
 }
 
+/// What a map comes to, in one sentence.
+fn verdict(view: &View, shown: &ShownMap) -> String {
+    let mirrored = view.stage.shown.as_ref().is_some_and(|shown| shown.mirrored);
+    let (x, y) = shown.map.peak();
+    shown.verdict(&mark::place(x, y, mirrored))
+}
+
 /// What a screen reader is told of the map that is shown, and of the phrase that is pinned.
 pub fn spoken(view: &View) -> String {
     let said = match &view.maps.layer.shown {
         // The figures of a check change all the time: they are told when it is over.
         Ok(_) if view.maps.is_checking() => "under way".to_owned(),
-        Ok(shown) => format!("{} {}", shown.claim, shown.doubts().unwrap_or_default()),
+        Ok(shown) => format!("{} {}", verdict(view, shown), shown.claim),
         Err(Instead::Off) => String::new(),
         Err(Instead::Coming(text) | Instead::Hint(text)) => (*text).to_owned(),
         Err(Instead::Failed(reason)) => reason.clone(),

@@ -2,7 +2,7 @@
 
 use explain::ShownMap;
 
-use super::{MapKind, Maps, Wanted, WordSource, card, is_shown, shown_pixels};
+use super::{MapKind, Maps, Wanted, WordSource, card, is_shown, labels, shown_pixels};
 use crate::View;
 
 /// Why no map can be drawn.
@@ -19,11 +19,12 @@ pub(super) enum Instead {
     Failed(String),
 }
 
-/// The map to be seen.
+/// The map to be seen: of a label that is pointed at, else of the kind that was chosen.
 pub(super) fn pick(view: &View) -> Result<ShownMap, Instead> {
     let maps = &view.maps;
-    let Some(kind) = maps.kind else { return Err(Instead::Off) };
-    if shown_pixels(view).is_none() {
+    let kind = if maps.peeked.is_some() { Some(MapKind::Label) } else { maps.kind };
+    let Some(kind) = kind else { return Err(Instead::Off) };
+    if shown_pixels(view).is_none() && kind != MapKind::Label {
         return Err(Instead::Hint("Maps are of a picture that stands still: take it with Space."));
     }
     match kind {
@@ -32,13 +33,14 @@ pub(super) fn pick(view: &View) -> Result<ShownMap, Instead> {
             ShownMap::attention(found, maps.attention)
                 .ok_or(Instead::Hint("This encoder has no such layer or head: choose another."))
         }
+        MapKind::Label => labels::pick(view),
         MapKind::Word => word(view),
         MapKind::Phrase => phrase(maps),
         MapKind::Causal => causal(view),
     }
 }
 
-fn wanted<'a, T>(
+pub(super) fn wanted<'a, T>(
     value: &'a Wanted<T>,
     coming: &'static str,
     hint: &'static str,

@@ -34,12 +34,12 @@ fn map(values: [f32; 4]) -> Heatmap {
 fn maps_follow_one_another_and_none_is_one_of_them() {
     let mut kind = None;
     let mut seen = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..=MapKind::ALL.len() {
         kind = MapKind::next(kind, false);
         seen.push(kind);
     }
-    assert_eq!(seen[..4], MapKind::ALL.map(Some));
-    assert_eq!(seen[4], None);
+    let (last, all) = seen.split_last().unwrap();
+    assert_eq!((all, *last), (&MapKind::ALL.map(Some)[..], None));
     for wanted in seen.iter().rev().skip(1) {
         kind = MapKind::next(kind, true);
         assert_eq!(kind, *wanted);

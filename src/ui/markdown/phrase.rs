@@ -1,7 +1,7 @@
 //! A phrase of the answer that can be pointed at, clicked, and reached by the keyboard.
 
 use egui::accesskit::Role;
-use egui::{Id, Response, Sense, Stroke, StrokeKind, Ui, WidgetInfo, vec2};
+use egui::{Id, Response, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
 use super::Mark;
 use super::layout::Fragment;
@@ -24,7 +24,10 @@ impl Phrase {
                 return ui.interact(part.rect, id.with(index), Sense::CLICK);
             }
             let first = ui.interact(part.rect, id, Sense::click());
-            let name = values::text::words(words);
+            let mut name = values::text::words(words);
+            if mark.unconfirmed {
+                name.push_str(", not confirmed");
+            }
             let info = || WidgetInfo::selected(Role::Button, enabled, mark.active, &name);
             first.widget_info(info);
             first
@@ -49,7 +52,12 @@ impl Phrase {
         let pen = Stroke::new(if lit { 2.0 } else { 1.0 }, style.accent);
         for part in &self.parts {
             let y = part.baseline + style.size * 0.2;
-            ui.painter().hline(part.rect.x_range(), y, pen);
+            if mark.unconfirmed {
+                let ends = [pos2(part.rect.left(), y), pos2(part.rect.right(), y)];
+                ui.painter().extend(Shape::dotted_line(&ends, style.doubt, style.size * 0.22, 1.2));
+            } else {
+                ui.painter().hline(part.rect.x_range(), y, pen);
+            }
             if self.focused {
                 let ring = part.rect.expand2(vec2(2.5, 0.0));
                 let pen = Stroke::new(1.5, style.accent);

@@ -28,6 +28,8 @@ pub struct MarkdownStyle {
     pub line: Color32,
     /// The underline of a phrase that can be pointed at.
     pub accent: Color32,
+    /// The dots below a phrase that nothing bears out.
+    pub doubt: Color32,
     /// Behind a phrase that is active.
     pub tint: Color32,
     /// The family of ordinary text.
@@ -66,6 +68,7 @@ impl MarkdownStyle {
             code_bg,
             line: background.lerp_to_gamma(fg, 0.2),
             accent,
+            doubt: strengthen(over(visuals.warn_fg_color), fg, background),
             tint,
             family: body.family,
             code_family: TextStyle::Monospace.resolve(ui.style()).family,

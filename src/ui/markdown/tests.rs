@@ -147,7 +147,7 @@ fn code_is_copied_as_it_was_written() {
 
 fn mark(text: &str, words: &str, id: usize) -> Mark {
     let start = text.find(words).unwrap();
-    Mark { bytes: start..start + words.len(), id, active: false }
+    Mark { bytes: start..start + words.len(), id, active: false, unconfirmed: false }
 }
 
 /// Where a phrase's button is.

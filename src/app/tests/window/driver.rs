@@ -7,6 +7,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use encoder::Encoders;
 use evidence::Specialists;
+use explain::Search;
 use lorgnette_app::{App, Services};
 use ui::View;
 use ui::maps::Wanted;
@@ -154,11 +155,14 @@ impl Driver {
             engine.read_next();
             let coming = |card: &Card| match &card.grounding {
                 Wanted::Coming => true,
-                Wanted::Ready(grounding) => !grounding.settled,
+                Wanted::Ready(grounding) => matches!(grounding.search, Search::UnderWay(_)),
                 Wanted::None | Wanted::Failed(_) => false,
             };
             let typed = matches!(view.maps.typed, Wanted::Coming);
-            !typed && !view.maps.is_checking() && !view.talk.cards.iter().any(coming)
+            // The newest is read as soon as there is time for it.
+            let last = view.talk.cards.last().and_then(|card| card.grounding.ready());
+            let open = last.is_some_and(|found| found.search == Search::Open);
+            !open && !typed && !view.maps.is_checking() && !view.talk.cards.iter().any(coming)
         });
     }
 

@@ -170,7 +170,7 @@ impl FakeEngine {
 }
 
 /// An answer read back: a token a word, each with its space, on a grid of eight by eight patches. A
-/// cat is said more surely the more is sharp.
+/// robot is said more surely the more is sharp.
 fn scores(wanted: &ScoreRequest) -> Scores {
     let answer = &wanted.answer;
     let mut pieces: Vec<Piece> = Vec::new();
@@ -189,7 +189,7 @@ fn scores(wanted: &ScoreRequest) -> Scores {
     let steps = values.iter().zip(&values[width..]).map(|(a, b)| f32::from(a.abs_diff(*b)));
     let sharpness = steps.sum::<f32>() / values.len() as f32;
     let logprob = |piece: &Piece| {
-        if &answer[piece.bytes.clone()] == " cat" {
+        if &answer[piece.bytes.clone()] == " robot" {
             -6.0 + (2.0 * sharpness).min(5.0)
         } else {
             -0.1

@@ -4,6 +4,7 @@ use conversation::Finish;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use engine::{EngineError, ScoreRequest};
+use explain::Search;
 use ui::View;
 use ui::maps::{MapKind, Wanted};
 use values::config::Settings;
@@ -12,11 +13,11 @@ use values::frame::FrameId;
 use super::driver::{Driver, Start, sample};
 use super::fake::FRAGILE_ENCODERS;
 
-/// A window with "A cat." said of the cat, and its maps not yet begun.
+/// A window with "A robot." said of the cat, which no label is called, and its maps not yet begun.
 fn answered() -> Driver {
     let mut driver = Driver::showing("cat.jpg");
     driver.ask("What is that?");
-    driver.engine.say(&[" A", " cat", "."], 0.9);
+    driver.engine.say(&[" A", " robot", "."], 0.9);
     driver.engine.end(Finish::End);
     driver.until("it is complete", |view| !view.talk.is_answering());
     driver
@@ -35,7 +36,7 @@ fn an_answer_is_read_back_and_its_phrase_is_underlined_where_it_is_seen() {
     driver.steps();
     let first = driver.engine.readings();
     assert_eq!(first.len(), 1, "one reading at a time");
-    assert_eq!(first[0].answer, "A cat.");
+    assert_eq!(first[0].answer, "A robot.");
     driver.read_back();
     assert!(matches!(driver.view().talk.cards[0].grounding, Wanted::Ready(_)));
     let frame = driver.view().stage.shown.as_ref().unwrap().frame.id;
@@ -44,7 +45,7 @@ fn an_answer_is_read_back_and_its_phrase_is_underlined_where_it_is_seen() {
     assert_eq!(readings.len(), 11);
     assert_eq!(shown(&readings[0]), [frame]);
     assert!(readings[1..].iter().all(|reading| !shown(reading).contains(&frame)));
-    let phrase = driver.window.get_by_label("A cat");
+    let phrase = driver.window.get_by_label("A robot");
     phrase.click();
     driver.steps();
     assert_eq!(driver.view().maps.pinned, Some((0, 0)));
@@ -59,8 +60,9 @@ fn a_question_takes_the_place_of_the_readings() {
     driver.ask("And now?");
     driver.engine.fail_readings(&EngineError::Superseded);
     driver.steps();
-    assert_eq!(driver.view().talk.cards[0].grounding, Wanted::None, "it can be asked for again");
-    driver.engine.say(&[" A", " cat", "."], 0.9);
+    let known = driver.view().talk.cards[0].grounding.ready().unwrap();
+    assert_eq!(known.search, Search::Open, "it can be asked for again");
+    driver.engine.say(&[" A", " robot", "."], 0.9);
     driver.engine.end(Finish::End);
     driver.until("it is complete", |view| !view.talk.is_answering());
     driver.read_back();
@@ -80,7 +82,7 @@ fn answers_are_not_read_back_where_that_is_switched_off_until_a_map_is_wanted() 
     let mut driver = Driver::with(Start { settings, pictures, ..Start::default() });
     driver.until("the picture is shown", |view| view.stage.shown.is_some());
     driver.ask("What is that?");
-    driver.engine.say(&[" A", " cat", "."], 0.9);
+    driver.engine.say(&[" A", " robot", "."], 0.9);
     driver.engine.end(Finish::End);
     driver.until("it is complete", |view| !view.talk.is_answering());
     driver.steps();
@@ -193,7 +195,7 @@ fn maps_of_encoders_come_again_after_a_panic_and_after_two_it_is_said_once() {
     );
     // The answers are tied to the picture all the same.
     driver.ask("What is that?");
-    driver.engine.say(&[" A", " cat", "."], 0.9);
+    driver.engine.say(&[" A", " robot", "."], 0.9);
     driver.engine.end(Finish::End);
     driver.until("it is complete", |view| !view.talk.is_answering());
     driver.read_back();
@@ -219,7 +221,7 @@ fn a_large_picture_with_all_maps_costs_a_frame_no_more_than_drawing_does() {
         view.stage.shown.is_some()
     });
     driver.ask("What is that?");
-    driver.engine.say(&[" A", " cat", "."], 0.9);
+    driver.engine.say(&[" A", " robot", "."], 0.9);
     driver.engine.end(Finish::End);
     driver.until("it is complete", |view| !view.talk.is_answering());
     driver.read_back();

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use conversation::{ModelCard, Sizes};
 use evidence::{
-    EvidenceError, EvidenceWords, Label, LabelEncoder, Labels, Line, Specialists, TextReader,
+    EvidenceError, EvidenceWords, LabelEncoder, LabelMaps, Line, Specialists, TextReader,
 };
-use values::heatmap::Heatmap;
 use values::job::Progress;
 use values::picture::Look;
 
@@ -88,13 +87,16 @@ impl TextReader for ReadsNothing {
 struct SeesCats;
 
 impl LabelEncoder for SeesCats {
-    fn labels(&self, _: &Look) -> Result<Labels, EvidenceError> {
-        let label = |name: &str, probability| Label {
-            name: name.to_owned(),
-            kind: Some("cat".to_owned()),
-            probability,
-            map: Heatmap::new(1, 1, vec![0.0]).ok(),
+    /// A tabby cat at the upper left (62 %), perhaps a lynx at the lower right (21 %), no dog.
+    fn maps(&self, picture: &Look) -> Result<LabelMaps, EvidenceError> {
+        let rest = ["beagle", "horse", "person", "lemon"];
+        let names = [("tabby cat", Some("cat")), ("lynx", Some("cat"))];
+        let names: Vec<_> = names.into_iter().chain(rest.map(|name| (name, None))).collect();
+        let map = |chance: f32, at: usize| {
+            (0..4).map(move |cell| chance.ln() + if cell == at { 6.0 } else { -2.0 })
         };
-        Ok(Labels { sure: Some(label("tabby cat", 0.62)), perhaps: vec![label("lynx", 0.21)] })
+        let rest = std::iter::repeat_n(0.034f32.ln(), 5 * 4);
+        let maps: Vec<f32> = map(0.62, 0).chain(map(0.21, 3)).chain(rest).collect();
+        LabelMaps::of_names(&names, &maps, (2, 2), picture.area())
     }
 }

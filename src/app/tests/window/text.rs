@@ -30,7 +30,7 @@ fn start_with(specialists: Specialists) -> Driver {
 }
 
 fn is_read(view: &ui::View) -> bool {
-    view.stage.evidence.ready().is_some_and(|seen| !seen.lines.is_empty())
+    view.stage.evidence.ready().is_some_and(|seen| !seen.evidence.lines.is_empty())
 }
 
 /// The lines that were told with the last question, of each picture.

@@ -28,7 +28,8 @@ fn every_prefix_of_an_answer_can_be_shown_while_it_is_written() {
         let state = harness.state_mut();
         state.text = SAMPLE[..end].to_owned();
         state.streaming = end < SAMPLE.len();
-        state.marks = vec![Mark { bytes: end / 2..end + 3, id: 0, active: true }];
+        state.marks =
+            vec![Mark { bytes: end / 2..end + 3, id: 0, active: true, unconfirmed: true }];
         harness.run_steps(1);
     }
     harness.check_accessibility();
@@ -132,6 +133,7 @@ fn soup_does_no_harm() {
             bytes: start..start + random.random_range(0..30),
             id: 1,
             active: round % 2 == 0,
+            unconfirmed: round % 3 == 0,
         }];
         for streaming in [true, false] {
             paginate(&text, &spans, streaming, &style);

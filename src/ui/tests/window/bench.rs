@@ -8,7 +8,7 @@ use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use encoder::EncoderMaps;
-use explain::{Causal, Grounding, Phrase, Place};
+use explain::{Causal, Grounding, Phrase, Place, Search, Tie};
 use grounding::WordMap;
 use lorgnette_ui::maps::{MapAction, Wanted};
 use lorgnette_ui::stage::Shown;
@@ -219,8 +219,9 @@ pub fn grounding() -> Grounding {
     let phrase = |text: &str, at, place: Option<(Region, f32)>| Phrase {
         bytes: bytes(text),
         text: text.to_owned(),
-        map: spot(9, at, 0.0, 4.0),
-        place: place.map(|(region, strength)| Place { region, strength }),
+        map: Some(spot(9, at, 0.0, 4.0)),
+        places: place.map(|(region, strength)| Place { region, strength }).into_iter().collect(),
+        tie: Tie::Alone,
     };
     let region = |x, y, w, h| Region::new(x, y, w, h).unwrap();
     let phrases = vec![
@@ -228,7 +229,7 @@ pub fn grounding() -> Grounding {
         phrase("green one", right, Some((region(0.6, 0.15, 0.25, 0.4), 0.55))),
         phrase("grey ground", (0.5, 0.8), None),
     ];
-    Grounding { words, phrases, settled: true, sought: true }
+    Grounding { words, phrases, search: Search::Over }
 }
 
 /// Attention of an encoder of three layers with two heads each.

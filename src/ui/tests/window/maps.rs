@@ -82,12 +82,12 @@ fn keys_go_through_the_maps_and_the_words_while_a_question_is_typed() {
     assert_eq!(
         bench.asked(),
         [
-            shown(MapKind::Encoder),
+            shown(MapKind::Label),
             shown(MapKind::Word),
             MapAction::Word(0, 1),
             MapAction::Word(0, 2),
             MapAction::Word(0, 1),
-            shown(MapKind::Encoder),
+            shown(MapKind::Label),
         ]
     );
     assert_eq!(bench.view().ask.question, "");

@@ -34,7 +34,7 @@ fn pointing_at_a_phrase_lights_its_box_and_pointing_at_the_box_its_phrase() {
 fn a_phrase_without_a_place_stays_plain_text() {
     let bench = answered(WIDE, false);
     assert!(bench.window.query_by_label("grey ground").is_none());
-    assert!(bench.has("Underlined words are tied to a place in the picture."));
+    assert!(bench.has("Underlined words are tied to the part that, seen alone, says them."));
 }
 
 #[test]

@@ -77,10 +77,10 @@ pub fn bare() {
         let best = encoder.set().chances(&encoder.run(&pixels).unwrap().logits)[0].1;
         assert!(best < 0.5, "{value}: {best}");
         let look = Look { frame: made(pixels), region: None };
-        assert_eq!(encoder.labels(&look).unwrap().iter().count(), 0, "{value}");
+        assert_eq!(encoder.maps(&look).unwrap().labels().iter().count(), 0, "{value}");
     }
     let empty = Look { frame: made(RgbImage::new(0, 0)), region: None };
-    assert_eq!(encoder.labels(&empty), Err(EvidenceError::NoPixels));
+    assert_eq!(encoder.maps(&empty), Err(EvidenceError::NoPixels));
 }
 
 pub fn marked() {
@@ -90,16 +90,24 @@ pub fn marked() {
     for region in [(0.5, 0.5, 0.5, 0.5), (0.0, 0.0, 0.4, 0.9)] {
         let region = Region::new(region.0, region.1, region.2, region.3).unwrap();
         let look = Look { frame: frame.clone(), region: Some(region) };
-        let part = encoder.labels(&look).unwrap();
+        let part = encoder.maps(&look).unwrap();
         let alone = Look { frame: made(look.shown().into_owned()), region: None };
-        let alone = encoder.labels(&alone).unwrap();
-        assert!(part.iter().count() > 0);
-        for (part, alone) in part.iter().zip(alone.iter()) {
-            assert_eq!((&part.name, part.probability), (&alone.name, alone.probability));
-            let [part, alone] = [part, alone].map(|label| label.map.as_ref().unwrap());
-            assert_eq!(part.values(), alone.values());
-            assert_eq!(part.area(), region.surroundings(width, height));
-            assert_eq!(alone.area(), Region::WHOLE);
+        let logits = encoder.run(&encoder.sized(&alone.frame.pixels)).unwrap().logits;
+        let chances = encoder.set().chances(&logits);
+        let alone = encoder.maps(&alone).unwrap();
+        assert!(part.labels().iter().count() > 0);
+        assert_eq!(part.labels(), alone.labels());
+        for label in part.labels().iter() {
+            let [part, alone] = [&part, &alone].map(|maps| maps.find(&label.name).unwrap());
+            assert_eq!((&part.label, part.map.values()), (label, alone.map.values()));
+            assert_eq!(part.map.area(), region.surroundings(width, height));
+            assert_eq!(alone.map.area(), Region::WHOLE);
+            // The map is where the score comes from: its mean is a row's, up to rounding.
+            let mean = part.map.stats().mean;
+            let row = logits.iter().map(|logit| (logit - mean).abs()).fold(f32::MAX, f32::min);
+            assert!(row < 1e-4, "{}: {mean}", label.name);
+            let chance = chances.iter().find(|(name, _)| *name == label.name).unwrap().1;
+            assert!((chance - f64::from(label.probability)).abs() < 1e-6);
         }
     }
 }
@@ -150,7 +158,7 @@ pub fn time() {
             times.sort_by(f64::total_cmp);
             (times[0], times[10])
         };
-        let labels = median(&mut || drop(encoder.labels(&look).unwrap()));
+        let labels = median(&mut || drop(encoder.maps(&look).unwrap()));
         let colours = median(&mut || drop(evidence::colours::of(&look)));
         println!("{name}: least and median ms: labels {labels:.1?}, colours {colours:.1?}");
     }

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use evidence::{Evidence, EvidenceWords, LABEL_ENCODER, Label};
+use evidence::{EvidenceWords, LABEL_ENCODER, Label, Sighting};
 use libtest_mimic::{Arguments, Trial};
 use lorgnette_evidence_specialists::Encoder;
 use safetensors::SafeTensors;
@@ -136,7 +136,7 @@ impl Expected {
     /// Asserts that `frame` is named as the reference names it, and returns whether without the
     /// exception of what is near a threshold, and whether it has the same colours.
     fn compare(&self, frame: Frame, encoder: &Encoder) -> (bool, bool) {
-        let ours = Evidence::of(&Look { frame, region: None }, encoder).unwrap();
+        let ours = Sighting::of(&Look { frame, region: None }, encoder).unwrap().evidence;
         let chance = |name: &str| {
             self.best.iter().find(|(other, _)| other == name).map(|(_, chance)| *chance)
         };
