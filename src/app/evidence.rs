@@ -3,18 +3,26 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use conversation::Exchange;
-use evidence::{Evidence, LabelMaps, Observed, Observer, ReadText, Sighting, asks_for_text};
+use evidence::live::{Pace, Steady};
+use evidence::{
+    Evidence, Glanced, LabelMaps, Observed, Observer, ReadText, Seen, Sighting, asks_for_text,
+};
 use ui::maps::Wanted;
+use values::frame::Frame;
 use values::job::Trouble;
 use values::picture::{About, Look};
+use values::region::Region;
 
 use super::App;
 use super::answers::Target;
 
 /// Pictures, and parts of them, of which the evidence is kept.
 const KEPT: usize = 32;
+/// Shortest time between two things that a screen reader is told of the live picture.
+const TELL: Duration = Duration::from_secs(3);
 /// Said once the thread is gone.
 const NO_OBSERVER: &str =
     "Nothing is named in this picture: if that stays so, start Lorgnette again.";
@@ -50,6 +58,21 @@ pub struct EvidenceState {
     reading: Vec<About>,
     /// Whether a specialist that fails was told of.
     told: bool,
+    live: Live,
+}
+
+/// What is known of the live picture.
+#[derive(Default)]
+struct Live {
+    names: Steady,
+    pace: Pace,
+    /// The part that is being glanced at, or was last; of the whole picture `None`.
+    region: Option<Region>,
+    glancing: bool,
+    /// Whether the live picture was glanced at since it is shown.
+    shown: bool,
+    /// When a screen reader was last told of it.
+    told: Option<Instant>,
 }
 
 impl EvidenceState {
@@ -103,8 +126,55 @@ impl App {
         shown && state.waiting.is_none()
     }
 
-    /// Makes what is seen follow what is shown. A picture that goes on changing is not looked at.
+    /// Glances at the live picture, where it has moved and it is time.
+    pub(super) fn glance(&mut self, frame: &Frame, moved: bool) {
+        let (now, live) = (Instant::now(), &mut self.evidence.live);
+        let region = self.view.stage.region;
+        let wanted = (moved || live.region != region) && !live.glancing && live.pace.is_due(now);
+        let (Some(observer), true) = (&self.observer, wanted) else { return };
+        observer.glance(Look { frame: frame.clone(), region });
+        live.pace.begin(now);
+        (live.region, live.glancing, live.shown) = (region, true, true);
+        if let Some(viewfinder) = &self.viewfinder {
+            viewfinder.glanced();
+        }
+    }
+
+    /// Takes what a glance at the live picture showed.
+    fn take_glance(&mut self, glanced: Glanced) {
+        let live = &mut self.evidence.live;
+        live.glancing = false;
+        live.pace.took(glanced.took);
+        // One that fails is not worth a word for each frame.
+        let Ok(mut seen) = glanced.found else { return };
+        if !self.view.stage.is_live() {
+            return;
+        }
+        seen.evidence.labels = live.names.take(&seen.maps);
+        let words = ui::evidence::announcement(&seen);
+        if words != self.view.stage.names_told && live.told.is_none_or(|at| at.elapsed() >= TELL) {
+            self.view.stage.names_told = words;
+            live.told = Some(Instant::now());
+        }
+        self.view.stage.evidence = Wanted::Ready(seen);
+    }
+
+    /// What is seen is shown, and a screen reader told of it.
+    fn show_evidence(&mut self, seen: Wanted<Sighting>) {
+        self.view.stage.names_told =
+            seen.ready().map(ui::evidence::announcement).unwrap_or_default();
+        self.view.stage.evidence = seen;
+    }
+
+    /// Makes what is seen follow what is shown. A picture that goes on changing is glanced at.
     pub(super) fn follow_evidence(&mut self) {
+        if !self.view.stage.is_live() && self.evidence.live.shown {
+            let pace = self.evidence.live.pace;
+            self.evidence.live = Live { pace, ..Live::default() };
+            if self.view.stage.shown.is_none() {
+                self.show_evidence(Wanted::None);
+            }
+        }
         let picture = self.asked_about();
         let about = picture.as_ref().map(Look::about);
         if about == self.evidence.about {
@@ -115,7 +185,7 @@ impl App {
         let known = known.map(|known| (known.found.clone(), known.read));
         let stage = &mut self.view.stage;
         (stage.text_read, stage.line) = (None, None);
-        stage.evidence = match (known, picture, &self.observer) {
+        let seen = match (known, picture, &self.observer) {
             (Some((found, read)), picture, observer) => {
                 if let (false, Some(picture), Some(observer)) = (read, picture, observer) {
                     observer.read_shown(picture);
@@ -129,6 +199,7 @@ impl App {
             }
             (None, Some(_), None) => Wanted::Failed(NO_OBSERVER.to_owned()),
         };
+        self.show_evidence(seen);
         // What a question waits for is no longer read as what is shown.
         self.want_text();
     }
@@ -203,8 +274,14 @@ impl App {
 
     /// Takes what the thread says.
     pub(super) fn take_evidence(&mut self) {
-        while let Some(Observed { about, found }) = self.observer.as_ref().and_then(Observer::news)
-        {
+        while let Some(news) = self.observer.as_ref().and_then(Observer::news) {
+            let Observed { about, found } = match news {
+                Seen::Still(observed) => observed,
+                Seen::Live(glanced) => {
+                    self.take_glance(glanced);
+                    continue;
+                }
+            };
             if self.evidence.find(&about).is_some_and(|known| known.found.is_ok()) {
                 // It was shown and asked about at once: what was read since stays.
                 continue;
@@ -217,7 +294,7 @@ impl App {
                     observer.read_shown(picture);
                 }
                 let shown = found.clone();
-                self.view.stage.evidence = shown.map_or_else(Wanted::Failed, Wanted::Ready);
+                self.show_evidence(shown.map_or_else(Wanted::Failed, Wanted::Ready));
             }
             if let Err(reason) = &found
                 && !std::mem::replace(&mut self.evidence.told, true)
@@ -235,6 +312,7 @@ impl App {
             Some(Trouble::Restarted(_)) => {
                 tracing::error!("the thread of the evidence was started again");
                 // What it was at may make it fall again: a question goes on without.
+                self.evidence.live.glancing = false;
                 self.evidence_is_lost();
             }
             Some(Trouble::Dead(_)) => {

@@ -100,13 +100,14 @@ impl App {
             }
             None => {}
         }
-        let Some(Sight { frame, image, changed }) = newest else { return };
+        let Some(Sight { frame, image, changed, moved }) = newest else { return };
         if !free || !self.view.settings.camera.on {
             return;
         }
         let mirrored = self.view.settings.camera.mirror;
         let shown = Shown { frame, live: true, mirrored };
         self.view.stage.set(ctx, shown.clone(), image);
+        self.glance(&shown.frame, moved);
         self.live_ask(&shown, changed);
     }
 

@@ -33,6 +33,8 @@ pub struct Sight {
     pub image: egui::ColorImage,
     /// Whether the scene has changed since the last question, and is at rest.
     pub changed: bool,
+    /// Whether it has changed since the last glance.
+    pub moved: bool,
 }
 
 /// What came of the camera.
@@ -54,6 +56,8 @@ enum Job {
     Set(Settings),
     /// From now on "changed" means changed since the newest frame.
     Asked,
+    /// From now on "moved" means since the newest frame.
+    Glanced,
     /// From now on the next scene at rest counts as changed.
     Forget,
 }
@@ -110,6 +114,11 @@ impl Viewfinder {
     pub fn asked(&self) {
         // A thread that is gone says so by itself; so below.
         let _ = self.worker.send(SCENE, Job::Asked);
+    }
+
+    /// From now on "moved" means moved since the newest frame.
+    pub fn glanced(&self) {
+        let _ = self.worker.send(SCENE, Job::Glanced);
     }
 
     /// From now on the next scene at rest counts as changed.
@@ -171,6 +180,7 @@ impl Work for Finder {
                 self.settings = settings;
             }
             Job::Asked => self.watch.asked(),
+            Job::Glanced => self.watch.glanced(),
             Job::Forget => self.watch = SceneWatch::new(self.settings.threshold),
         }
     }
@@ -195,7 +205,8 @@ impl Work for Finder {
             let scene = self.watch.see(&frame, Instant::now());
             let changed = matches!(scene, Scene::Settled { changed: true });
             let image = for_screen(&frame);
-            let sight = CameraNews::Sight(Box::new(Sight { frame, image, changed }));
+            let moved = self.watch.has_moved();
+            let sight = CameraNews::Sight(Box::new(Sight { frame, image, changed, moved }));
             desk.tell_instead(sight, |old| matches!(old, CameraNews::Sight(_)));
         }
         Rest::For(LOOK)

@@ -107,6 +107,12 @@ impl LabelMaps {
         if self.logits.is_empty() { Labels::default() } else { self.set.shown(&self.logits) }
     }
 
+    /// The names and the chance of each; no chances of a bare surface.
+    pub(crate) fn chances(&self) -> (&LabelSet, Vec<f64>) {
+        let bare = self.logits.is_empty();
+        (&self.set, if bare { Vec::new() } else { self.set.sums(&self.logits) })
+    }
+
     /// Where the score of what `noun` names comes from, one word or several: of all labels that are
     /// called so, the one with the highest score. `None` where no label is.
     #[must_use]
@@ -161,6 +167,14 @@ impl PartialEq for LabelMaps {
     fn eq(&self, other: &Self) -> bool {
         (&self.logits, &self.maps, self.grid, self.area)
             == (&other.logits, &other.maps, other.grid, other.area)
+    }
+}
+
+#[cfg(test)]
+impl LabelMaps {
+    /// What is said of a bare surface.
+    pub(crate) fn nothing_like(&self) -> Self {
+        Self::nothing(self.set.clone(), self.area)
     }
 }
 

@@ -200,7 +200,8 @@ impl LabelSet {
         Some(self.group_label(group, &self.sums(logits)))
     }
 
-    fn group_label(&self, group: usize, sums: &[f64]) -> Label {
+    /// The label of a name that has these chances.
+    pub(crate) fn group_label(&self, group: usize, sums: &[f64]) -> Label {
         let Group { name, kind } = self.groups[group].clone();
         Label { name, kind, probability: sums[group] as f32 }
     }
@@ -220,8 +221,18 @@ impl LabelSet {
         vocabulary::may_be(&self.keys, noun)
     }
 
+    /// The chances from which a name is sure, and possible.
+    pub(crate) fn thresholds(&self) -> (f64, f64) {
+        (self.sure, self.perhaps)
+    }
+
+    /// How many possible names are shown.
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
     /// The chance of each group.
-    fn sums(&self, logits: &[f32]) -> Vec<f64> {
+    pub(crate) fn sums(&self, logits: &[f32]) -> Vec<f64> {
         let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let powers: Vec<f64> = logits.iter().map(|x| f64::from(x - highest).exp()).collect();
         let total: f64 = powers.iter().sum();

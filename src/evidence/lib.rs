@@ -10,6 +10,7 @@
 //! | [`LabelMaps`] | where each of these scores comes from, and what is not there |
 //! | [`colours`] | the basic colour terms of a picture |
 //! | [`reading`] | the order in which people read lines of text |
+//! | [`live`] | the names of a live picture, held steady |
 //! | [`told`] | the one line that a language model is told |
 //! | [`Witness`] | who gives evidence: the specialists, shared by all that ask |
 //! | [`Observer`] | the thread on which they look at what is shown |
@@ -23,6 +24,7 @@ mod caution;
 pub mod colours;
 mod label_maps;
 pub mod labels;
+pub mod live;
 mod observer;
 mod pattern;
 pub mod reading;
@@ -43,7 +45,7 @@ pub use caution::{Caution, caution};
 pub use colours::Colour;
 pub use label_maps::{LabelMap, LabelMaps, Support};
 pub use labels::{Label, Labels};
-pub use observer::{Observed, Observer, ReadText};
+pub use observer::{Glanced, Observed, Observer, ReadText, Seen};
 pub use told::EvidenceWords;
 pub use vocabulary::Class;
 pub use witness::Witness;
@@ -97,6 +99,14 @@ pub trait LabelEncoder: Send + Sync {
     /// # Errors
     /// A picture without pixels, or a network that fails.
     fn maps(&self, picture: &Look) -> Result<LabelMaps, EvidenceError>;
+
+    /// The same on one thread alone, of a picture that goes on changing.
+    ///
+    /// # Errors
+    /// Those of [`LabelEncoder::maps`].
+    fn glance(&self, picture: &Look) -> Result<LabelMaps, EvidenceError> {
+        self.maps(picture)
+    }
 }
 
 /// Reads what is written in a picture.
@@ -152,9 +162,12 @@ impl Sighting {
     /// # Errors
     /// See [`LabelEncoder::maps`].
     pub fn of(picture: &Look, encoder: &dyn LabelEncoder) -> Result<Self, EvidenceError> {
-        let maps = encoder.maps(picture)?;
+        Ok(Self::new(picture, encoder.maps(picture)?))
+    }
+
+    fn new(picture: &Look, maps: LabelMaps) -> Self {
         let (labels, lines, colours) = (maps.labels(), Vec::new(), colours::of(picture));
-        Ok(Self { evidence: Evidence { labels, lines, colours }, maps: Arc::new(maps) })
+        Self { evidence: Evidence { labels, lines, colours }, maps: Arc::new(maps) }
     }
 }
 

@@ -2,6 +2,7 @@
 //! reads, which takes longer.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use values::job::{Desk, Lane, Progress, Trouble, Work, Worker};
 use values::picture::{About, Look};
@@ -16,6 +17,24 @@ const WAITING: usize = 16;
 const SHOWN: Lane = Lane::new(1);
 /// What is asked about, to be read.
 const ASKED: Lane = Lane::new(2);
+
+/// What the thread that names things says.
+#[derive(Debug, Clone)]
+pub enum Seen {
+    /// What is in a picture.
+    Still(Observed),
+    /// What is in the live picture.
+    Live(Glanced),
+}
+
+/// What a glance at the live picture showed.
+#[derive(Debug, Clone)]
+pub struct Glanced {
+    /// What is in it.
+    pub found: Result<Sighting, EvidenceError>,
+    /// How long it took, on one thread.
+    pub took: Duration,
+}
 
 /// What was found in a picture.
 #[derive(Debug, Clone)]
@@ -35,9 +54,17 @@ pub struct ReadText {
     pub read: Result<Result<Vec<Line>, EvidenceError>, Progress>,
 }
 
+/// A picture to be looked at.
+enum Job {
+    /// One that stays.
+    Look(Look),
+    /// The live one.
+    Glance(Look),
+}
+
 /// The threads.
 pub struct Observer {
-    names: Worker<Look, Observed>,
+    names: Worker<Job, Seen>,
     text: Worker<Look, ReadText>,
 }
 
@@ -53,7 +80,7 @@ impl Observer {
         let reads = witness.clone();
         let read = move |_: &Desk<'_, Look, ReadText>| Reading(reads.clone());
         let text = Worker::start("lorgnette-text", WAITING, read, wake.clone())?;
-        let make = move |_: &Desk<'_, Look, Observed>| Observing {
+        let make = move |_: &Desk<'_, Job, Seen>| Observing {
             witness: witness.clone(),
             kept: VecDeque::new(),
         };
@@ -65,14 +92,19 @@ impl Observer {
     pub fn shown(&self, picture: Look) {
         // There is room for one; of a thread that is dead, its trouble was told.
         self.text.forget(SHOWN);
-        drop(self.names.replace(SHOWN, picture));
+        drop(self.names.replace(SHOWN, Job::Look(picture)));
     }
 
     /// Looks at what is asked about, which is wanted whatever is shown. Whether it does: not where
     /// the thread is dead or behind.
     #[must_use]
     pub fn asked(&self, picture: Look) -> bool {
-        self.names.send(Lane::LASTING, picture).is_ok()
+        self.names.send(Lane::LASTING, Job::Look(picture)).is_ok()
+    }
+
+    /// Glances at the live picture, which is shown now.
+    pub fn glance(&self, picture: Look) {
+        drop(self.names.replace(SHOWN, Job::Glance(picture)));
     }
 
     /// Reads what is shown now.
@@ -94,7 +126,7 @@ impl Observer {
 
     /// What came, without waiting.
     #[must_use]
-    pub fn news(&self) -> Option<Observed> {
+    pub fn news(&self) -> Option<Seen> {
         self.names.news()
     }
 
@@ -117,10 +149,20 @@ struct Observing {
 }
 
 impl Work for Observing {
-    type Job = Look;
-    type News = Observed;
+    type Job = Job;
+    type News = Seen;
 
-    fn work(&mut self, picture: Look, desk: &Desk<'_, Look, Observed>) {
+    fn work(&mut self, job: Job, desk: &Desk<'_, Job, Seen>) {
+        let picture = match job {
+            Job::Look(picture) => picture,
+            Job::Glance(picture) => {
+                let began = Instant::now();
+                let found = self.witness.glance(&picture);
+                let news = Seen::Live(Glanced { found, took: began.elapsed() });
+                desk.tell_instead(news, |old| matches!(old, Seen::Live(_)));
+                return;
+            }
+        };
         let about = picture.about();
         let kept = self.kept.iter().find(|(kept, _)| *kept == about);
         let found = match kept {
@@ -131,7 +173,7 @@ impl Work for Observing {
             self.kept.truncate(KEPT - 1);
             self.kept.push_front((about.clone(), sighting.clone()));
         }
-        desk.tell(Observed { about, found });
+        desk.tell(Seen::Still(Observed { about, found }));
     }
 }
 
@@ -155,7 +197,7 @@ impl Work for Reading {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use image::{Rgb, RgbImage};
     use values::frame::{Frame, Source};
@@ -191,7 +233,7 @@ mod tests {
     fn next(observer: &Observer) -> Observed {
         let begun = Instant::now();
         loop {
-            if let Some(news) = observer.news() {
+            if let Some(Seen::Still(news)) = observer.news() {
                 return news;
             }
             assert!(begun.elapsed() < Duration::from_secs(20), "nothing is observed");

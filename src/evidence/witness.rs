@@ -44,9 +44,21 @@ impl Witness {
     /// # Errors
     /// Those of [`Witness::evidence`].
     pub fn sighting(&self, picture: &Look) -> Result<Sighting, EvidenceError> {
+        Sighting::of(picture, self.labels()?)
+    }
+
+    /// The same of a picture that goes on changing, looked at on one thread alone.
+    ///
+    /// # Errors
+    /// Those of [`Witness::evidence`].
+    pub fn glance(&self, picture: &Look) -> Result<Sighting, EvidenceError> {
+        Ok(Sighting::new(picture, self.labels()?.glance(picture)?))
+    }
+
+    fn labels(&self) -> Result<&dyn LabelEncoder, EvidenceError> {
         let Opened { specialists, models, labels, .. } = &*self.0;
         let labels = labels.get_or_init(|| (specialists.labels)(&models.join(LABEL_ENCODER)));
-        Sighting::of(picture, &**labels.as_ref().map_err(Clone::clone)?)
+        Ok(&**labels.as_ref().map_err(Clone::clone)?)
     }
 
     /// What is written in `picture`, or in the marked part of it: see [`TextReader::lines`].

@@ -157,6 +157,7 @@ pub struct SceneWatch {
     last: Option<(FrameId, SceneSignature)>,
     rest: Option<Rest>,
     asked: Option<SceneSignature>,
+    glanced: Option<SceneSignature>,
 }
 
 /// A scene at rest, or on the way to it.
@@ -174,7 +175,7 @@ impl SceneWatch {
     /// Takes a scene for another one from a change of `threshold` on, 0 to 1. See
     /// [`DEFAULT_THRESHOLD`].
     pub fn new(threshold: f32) -> Self {
-        Self { threshold, last: None, rest: None, asked: None }
+        Self { threshold, last: None, rest: None, asked: None, glanced: None }
     }
 
     /// Changes the threshold; what was seen and asked is kept.
@@ -210,6 +211,18 @@ impl SceneWatch {
     /// The frame seen last is being asked about.
     pub fn asked(&mut self) {
         self.asked = self.last.as_ref().map(|(_, signature)| signature.clone());
+    }
+
+    /// The frame seen last is being glanced at.
+    pub fn glanced(&mut self) {
+        self.glanced = self.last.as_ref().map(|(_, signature)| signature.clone());
+    }
+
+    /// Whether the frame seen last is another scene than the one that was glanced at last, at rest or
+    /// not.
+    pub fn has_moved(&self) -> bool {
+        let Some((_, signature)) = &self.last else { return false };
+        self.glanced.as_ref().is_none_or(|glanced| glanced.change(signature) >= self.threshold)
     }
 }
 

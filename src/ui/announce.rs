@@ -4,7 +4,7 @@ use egui::accesskit::Live;
 use egui::{Rect, Role, Sense, Ui, WidgetInfo};
 
 use super::talk::Card;
-use super::{View, evidence, maps};
+use super::{View, maps};
 
 /// Puts what is to be read out into a node that draws nothing.
 ///
@@ -16,7 +16,7 @@ pub fn show(ui: &Ui, view: &View) {
         _ => view.talk.cards.last().map_or(String::new(), Card::announcement),
     };
     region(ui, "announced_answer", &spoken, Live::Polite);
-    region(ui, "announced_evidence", &evidence::announcement(view), Live::Polite);
+    region(ui, "announced_evidence", &view.stage.names_told, Live::Polite);
     region(ui, "announced_map", &maps::spoken(view), Live::Polite);
     if let Some(error) = view.toasts.newest_error() {
         region(ui, "announced_error", error, Live::Assertive);

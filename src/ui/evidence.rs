@@ -1,7 +1,7 @@
 //! What specialists see in the picture that is shown: names with their chances, before anything is
 //! asked.
 
-use ::evidence::{Evidence, Label};
+use ::evidence::{Evidence, Label, Sighting};
 use egui::{Button, Panel, RichText, Ui, vec2};
 use values::text::with_article;
 
@@ -85,9 +85,8 @@ fn rest(evidence: &Evidence) -> String {
     format!("Nothing that has a name here; colours: {colours}")
 }
 
-/// What a screen reader is told of the picture that is shown.
-pub fn announcement(view: &View) -> String {
-    let Some(seen) = view.stage.evidence.ready() else { return String::new() };
+/// What a screen reader is told of the names in the picture that is shown.
+pub fn announcement(seen: &Sighting) -> String {
     let names: Vec<String> = seen.evidence.labels.iter().map(|label| words(label, false)).collect();
     if names.is_empty() { String::new() } else { format!("In the picture: {}", names.join(", ")) }
 }

@@ -16,7 +16,7 @@
 pub mod announce;
 pub mod ask;
 pub mod camera;
-mod evidence;
+pub mod evidence;
 pub mod gallery;
 pub mod history;
 pub mod keys;

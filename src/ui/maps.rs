@@ -29,7 +29,7 @@ mod words;
 pub(super) use boxes::{point, show as show_boxes};
 pub(super) use choices::show as show_choices;
 pub(super) use layer::{paint, refresh};
-pub(super) use marks::{legend as marks_legend, marks, pointed_at};
+pub(super) use marks::{can_look_again, legend as marks_legend, marks, pointed_at};
 pub(super) use panel::{beside, show as show_panel, spoken};
 pub(super) use prefs::show as show_preferences;
 pub(super) use words::step as step_word;

@@ -48,6 +48,8 @@ pub struct Stage {
     pub at: usize,
     /// What specialists see in it, or in the part.
     pub evidence: Wanted<Sighting>,
+    /// What a screen reader is told of the names, the live ones' not too often.
+    pub names_told: String,
     /// How far the reading of what is written in it has come, while it is read.
     pub text_read: Option<Progress>,
     /// The line of text that is pointed at.

@@ -248,7 +248,7 @@ fn draw(
                 .and_then(|response| maps::pointed_at(&view.maps, card, index, response, actions));
         }
         if !card.under_way {
-            maps::marks_legend(ui, view, index, actions);
+            maps::marks_legend(ui, view, index);
             caution(ui, card, palette);
             remarks(ui, view, card, palette);
             foot::show(ui, view, index, actions, palette);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use evidence::labels::LabelSet;
 use evidence::{EvidenceError, LabelEncoder, LabelMaps};
 use image::RgbImage;
-use rten::op_registry;
+use rten::{ThreadPool, op_registry};
 use rten_tensor::NdTensor;
 use rten_tensor::prelude::*;
 use values::picture::{Filter, Look, resize};
@@ -22,6 +22,8 @@ const NOISE: u8 = 3;
 pub struct Encoder {
     set: Arc<LabelSet>,
     network: Network<2>,
+    /// One thread, for the live picture.
+    alone: Arc<ThreadPool>,
 }
 
 /// What the network says of a picture.
@@ -49,7 +51,8 @@ impl Encoder {
         let operators = op_registry!(Add, Clip, Conv, ReduceMean);
         let outputs = ["logits", "maps"];
         let network = Network::open(&folder.join(FILE), operators, "pixels", outputs)?;
-        Ok(Self { set, network })
+        let alone = Arc::new(ThreadPool::with_num_threads(1));
+        Ok(Self { set, network, alone })
     }
 
     /// What the rows of [`Encoder::run`] mean.
@@ -68,20 +71,33 @@ impl Encoder {
     /// # Errors
     /// The network fails.
     pub fn run(&self, sized: &RgbImage) -> Result<Output, EvidenceError> {
+        self.run_on(sized, None)
+    }
+
+    /// The same, on the threads of `pool`, or on all.
+    fn run_on(
+        &self,
+        sized: &RgbImage,
+        pool: Option<&Arc<ThreadPool>>,
+    ) -> Result<Output, EvidenceError> {
         let (mean, scale) = (self.set.input.mean, self.set.input.scale);
         let shape = [1, 3, sized.height() as usize, sized.width() as usize];
         let input = NdTensor::from_fn(shape, |[_, channel, y, x]| {
             (f32::from(sized.get_pixel(x as u32, y as u32).0[channel]) - mean) / scale
         });
-        let [logits, maps] = self.network.run(input.view())?;
+        let [logits, maps] = self.network.run_on(input.view(), pool)?;
         let (logits, maps) = (tensor::<2>(logits)?, tensor::<4>(maps)?);
         let [_, _, rows, columns] = maps.shape();
         Ok(Output { logits: logits.into_data(), maps: maps.into_data(), grid: (rows, columns) })
     }
 }
 
-impl LabelEncoder for Encoder {
-    fn maps(&self, picture: &Look) -> Result<LabelMaps, EvidenceError> {
+impl Encoder {
+    fn see(
+        &self,
+        picture: &Look,
+        pool: Option<&Arc<ThreadPool>>,
+    ) -> Result<LabelMaps, EvidenceError> {
         let shown = picture.shown();
         if shown.is_empty() {
             return Err(EvidenceError::NoPixels);
@@ -91,8 +107,18 @@ impl LabelEncoder for Encoder {
         if is_plain(&sized) {
             return Ok(LabelMaps::nothing(self.set.clone(), picture.area()));
         }
-        let Output { logits, maps, grid } = self.run(&sized)?;
+        let Output { logits, maps, grid } = self.run_on(&sized, pool)?;
         LabelMaps::new(self.set.clone(), logits, maps, grid, picture.area())
+    }
+}
+
+impl LabelEncoder for Encoder {
+    fn maps(&self, picture: &Look) -> Result<LabelMaps, EvidenceError> {
+        self.see(picture, None)
+    }
+
+    fn glance(&self, picture: &Look) -> Result<LabelMaps, EvidenceError> {
+        self.see(picture, Some(&self.alone))
     }
 }
 

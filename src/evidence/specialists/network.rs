@@ -1,9 +1,10 @@
 //! A network from an ONNX file, run by rten.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use evidence::EvidenceError;
-use rten::{Model, ModelOptions, NodeId, OpRegistry, Value};
+use rten::{Model, ModelOptions, NodeId, OpRegistry, RunOptions, ThreadPool, Value};
 use rten_tensor::{NdTensor, NdTensorView};
 use values::panics;
 
@@ -52,9 +53,22 @@ impl<const OUTPUTS: usize> Network<OUTPUTS> {
     /// # Errors
     /// It fails.
     pub fn run(&self, pixels: NdTensorView<'_, f32, 4>) -> Result<[Value; OUTPUTS], EvidenceError> {
+        self.run_on(pixels, None)
+    }
+
+    /// The same, on the threads of `pool`, or on all.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn run_on(
+        &self,
+        pixels: NdTensorView<'_, f32, 4>,
+        pool: Option<&Arc<ThreadPool>>,
+    ) -> Result<[Value; OUTPUTS], EvidenceError> {
+        let options = pool.map(|pool| RunOptions::default().with_thread_pool(Some(pool.clone())));
         let ran = panics::guard(|| {
             let inputs = vec![(self.pixels, pixels.into())];
-            self.model.run_n(inputs, self.outputs, None).map_err(|error| error.to_string())
+            self.model.run_n(inputs, self.outputs, options).map_err(|error| error.to_string())
         });
         ran.flatten().map_err(EvidenceError::Failed)
     }

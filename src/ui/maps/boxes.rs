@@ -90,7 +90,7 @@ fn light(ui: &Ui, phrase: &Phrase, found: Found, rect: Rect, place: Place) {
     painter.rect_stroke(rect, 4.0, dark, StrokeKind::Middle);
     painter.rect_stroke(rect, 4.0, Stroke::new(2.0, DARK.accent), StrokeKind::Middle);
 
-    let strength = format!("{:.0} %", found.strength.clamp(0.0, 1.0) * 100.0);
+    let strength = format!("{:.0}\u{a0}%", found.strength.clamp(0.0, 1.0) * 100.0);
     let by = phrase.tie.name();
     let tag = format!("{} · {by} {strength}", phrase.text);
     let room = (place.rect.width() - 12.0).max(20.0);

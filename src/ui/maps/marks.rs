@@ -78,7 +78,7 @@ pub fn pointed_at(
 
 /// What there is to say of the ties between this answer and the picture. One line whatever it says,
 /// so that nothing moves below the pointer.
-pub fn legend(ui: &mut Ui, view: &View, index: usize, actions: &mut Vec<Action>) {
+pub fn legend(ui: &mut Ui, view: &View, index: usize) {
     let Some(card) = view.talk.cards.get(index) else { return };
     let palette = Palette::of(ui.visuals());
     let text = match &card.grounding {
@@ -97,25 +97,16 @@ pub fn legend(ui: &mut Ui, view: &View, index: usize, actions: &mut Vec<Action>)
             Search::Open | Search::Needless | Search::Over => tied(view, index).to_owned(),
         },
     };
+    ui.label(RichText::new(text).size(12.5).color(palette.weak));
+}
+
+/// Whether the label encoder tied a phrase of this card's answer, and it can be looked for without it.
+pub fn can_look_again(view: &View, index: usize) -> bool {
+    let card = &view.talk.cards[index];
+    let Wanted::Ready(found) = &card.grounding else { return false };
     let by_label = |phrase: &Phrase| matches!(phrase.tie, Tie::Label(_));
-    let again = is_shown(view, card)
-        && card_phrases(card).iter().any(by_label)
-        && matches!(&card.grounding, Wanted::Ready(found) if !matches!(found.search, Search::UnderWay(_)));
-    ui.horizontal_wrapped(|ui| {
-        ui.label(RichText::new(text).size(12.5).color(palette.weak));
-        let link = RichText::new("Look again without it").size(12.5);
-        if again
-            && ui
-                .link(link)
-                .on_hover_text(
-                    "Reads the answer back with parts of the picture hidden: which part alone makes \
-                     the model say each phrase.",
-                )
-                .clicked()
-        {
-            actions.push(Action::Maps(MapAction::LookAgain(index)));
-        }
-    });
+    let reading = matches!(found.search, Search::UnderWay(_));
+    is_shown(view, card) && !reading && found.phrases.iter().any(by_label)
 }
 
 /// What ties this card's answer to the picture.

@@ -53,9 +53,9 @@ fn selector(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     let mut wanted = shown;
     let choices = std::iter::once(None).chain(MapKind::ALL.map(Some));
     let name = |kind: Option<MapKind>| kind.map_or("No map", MapKind::name);
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         if ui.available_width() >= SEGMENTS {
-            ui.spacing_mut().item_spacing.x = space::XS;
+            ui.spacing_mut().item_spacing = vec2(space::XS, space::XS);
             for kind in choices {
                 let text = RichText::new(name(kind)).size(13.5);
                 let button = Button::selectable(wanted == kind, text);
@@ -113,7 +113,8 @@ pub fn spoken(view: &View) -> String {
         Err(Instead::Coming(text) | Instead::Hint(text)) => (*text).to_owned(),
         Err(Instead::Failed(reason)) => reason.clone(),
     };
-    let name = view.maps.kind.filter(|_| !said.is_empty());
+    let kind = view.maps.peeked.as_ref().map(|_| MapKind::Label).or(view.maps.kind);
+    let name = kind.filter(|_| !said.is_empty());
     let mut spoken = name.map_or(String::new(), |kind| format!("{}: {said}", kind.name()));
     if let Some((text, place, mirrored)) = super::boxes::pinned(view) {
         let place = mark::describe(place.region, mirrored);

@@ -2,11 +2,12 @@
 
 use egui::{CornerRadius, Frame as UiFrame, Label, Layout, Margin, RichText, ScrollArea, Ui, vec2};
 use egui_material_icons::icons::{
-    ICON_ANALYTICS, ICON_CONTENT_COPY, ICON_REPLAY, ICON_STOP_CIRCLE, ICON_THUMB_DOWN,
-    ICON_VOLUME_UP,
+    ICON_ANALYTICS, ICON_CONTENT_COPY, ICON_IMAGE_SEARCH, ICON_REPLAY, ICON_STOP_CIRCLE,
+    ICON_THUMB_DOWN, ICON_VOLUME_UP,
 };
 
 use super::Card;
+use crate::maps::{self, MapAction};
 use crate::theme::Palette;
 use crate::widgets::{icon_button, icon_toggle};
 use crate::{Action, View, evidence};
@@ -42,6 +43,11 @@ pub(super) fn show(
         }
         if icon_button(ui, ICON_REPLAY, "Ask again").clicked() {
             actions.push(Action::AskAgain(index));
+        }
+        let again = "Look again without the label encoder";
+        if maps::can_look_again(view, index) && icon_button(ui, ICON_IMAGE_SEARCH, again).clicked()
+        {
+            actions.push(Action::Maps(MapAction::LookAgain(index)));
         }
         if !others.is_empty() && icon_toggle(ui, ICON_THUMB_DOWN, "Not that", not_that).clicked() {
             not_that = !not_that;

@@ -11,6 +11,7 @@ mod evidence;
 mod fake;
 mod grounding;
 mod history;
+mod labels;
 mod looks;
 mod pictures;
 mod random;

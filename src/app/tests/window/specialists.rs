@@ -93,7 +93,7 @@ impl LabelEncoder for SeesCats {
         let names = [("tabby cat", Some("cat")), ("lynx", Some("cat"))];
         let names: Vec<_> = names.into_iter().chain(rest.map(|name| (name, None))).collect();
         let map = |chance: f32, at: usize| {
-            (0..4).map(move |cell| chance.ln() + if cell == at { 6.0 } else { -2.0 })
+            (0..4).map(move |cell| chance.ln() + if cell == at { 3.0 } else { -1.0 })
         };
         let rest = std::iter::repeat_n(0.034f32.ln(), 5 * 4);
         let maps: Vec<f32> = map(0.62, 0).chain(map(0.21, 3)).chain(rest).collect();
