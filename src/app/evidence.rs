@@ -69,7 +69,7 @@ impl EvidenceState {
 
 impl App {
     /// Whether the model is told what specialists see. One that is still being loaded may take it.
-    fn tells(&self) -> bool {
+    pub(super) fn tells(&self) -> bool {
         let takes = |model: &engine::LoadedModel| model.evidence_words().is_some();
         self.view.settings.evidence && self.view.engine.model().is_none_or(takes)
     }
@@ -82,6 +82,12 @@ impl App {
         }
         let known = self.evidence.find(&picture.about());
         known.map(|known| known.found.clone().unwrap_or_default())
+    }
+
+    /// The same, once it was read as well and nothing more will be found.
+    pub(super) fn settled_evidence_of(&self, picture: &Look) -> Option<Evidence> {
+        let settled = !self.tells() || self.is_read(picture);
+        self.evidence_of(picture).filter(|_| settled)
     }
 
     /// Makes what is seen follow what is shown. A picture that goes on changing is not looked at.

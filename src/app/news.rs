@@ -65,6 +65,7 @@ impl App {
         }
         self.follow_maps();
         self.follow_evidence();
+        self.follow_ahead(ctx);
         if self.view.dialog == Some(Dialog::Settings) {
             self.view.system.frames = self.meter.cost().map(|cost| cost.to_string());
         }
@@ -154,6 +155,7 @@ impl App {
                 self.view.gallery.tiles.push(Tile { file, name, texture });
             }
             FileNews::Network(network) => self.view.network = network,
+            FileNews::Power(on_battery) => self.ahead.set_on_battery(on_battery),
         }
     }
 

@@ -100,20 +100,20 @@ fn a_picture_and_the_path_of_one_are_pasted() {
     assert_eq!(driver.view().ask.question, "Is it ripe?");
 }
 
-fn camera_on() -> Settings {
+pub fn camera_on() -> Settings {
     let mut settings = Settings::default();
     settings.camera.on = true;
     settings
 }
 
-fn live() -> CameraState {
+pub fn live() -> CameraState {
     CameraState::Live {
         device: CameraDevice { index: 0, name: "Test camera".into() },
         format: CameraFormatInfo { pixels: PixelFormat::Yuyv, width: 64, height: 48, fps: 30 },
     }
 }
 
-fn grey(value: u8) -> image::RgbImage {
+pub fn grey(value: u8) -> image::RgbImage {
     image::RgbImage::from_pixel(64, 48, image::Rgb([value; 3]))
 }
 
