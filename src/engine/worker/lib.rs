@@ -253,6 +253,10 @@ impl Worker {
             // It is told of below.
             scoring.told = true;
         }
+        if let Some(Ending { of: of @ Of::Looking(_), .. }) = &mut self.ending {
+            // So is this.
+            *of = Of::Answer;
+        }
         // A load that was asked for goes on, or begins anew, with the events that it would have had.
         let loading = self.loading.as_ref().map(|loading| loading.request);
         let after = self.after_loading.as_ref().map(|after| match after {
