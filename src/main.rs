@@ -63,6 +63,8 @@
 //!   in `model_store/unpack`; rten in `evidence/specialists`; nokhwa in `capture`; egui in `ui` and
 //!   `app`.
 //! - A raw-logits request to mistral.rs is never dropped, nor sent beside another request.
+//! - mistral.rs's prefix cache is empty, or holds one prompt without a question for a question that goes
+//!   on from it.
 //! - No map is shown without what it may claim and its raw range; a flat one is grey.
 //! - Every event carries the id of its request, so that a stale one can be told from the rest.
 //! - Nothing is written into the folder of shipped models.

@@ -43,6 +43,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("pulldown_cmark", &["src/ui/markdown/"]),
     ("eframe", &["src/app/"]),
     ("rfd", &["src/app/desktop.rs"]),
+    ("starship_battery", &["src/app/power.rs"]),
     ("nokhwa", &["src/capture/camera/"]),
     ("v4l", &["src/capture/camera/linux.rs"]),
     ("hf_hub", &["src/model_store/download"]),

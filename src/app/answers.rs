@@ -108,6 +108,7 @@ impl App {
                     explainer.model(model.folder.clone());
                 }
                 self.view.maps.encoder = ui::maps::Wanted::None;
+                self.ahead.look_again();
                 self.view.engine = EngineState::Ready(model);
                 // A question that waited for it is kept with the model that answers.
                 let Some(model) = self.model() else { return };
@@ -133,7 +134,10 @@ impl App {
                     self.failed(request, &error);
                 }
             }
-            EngineEvent::Loading(..) | EngineEvent::Ready(..) | EngineEvent::Unloaded(_) => {}
+            EngineEvent::Loading(..)
+            | EngineEvent::Ready(..)
+            | EngineEvent::LookedAhead(_)
+            | EngineEvent::Unloaded(_) => {}
         }
     }
 

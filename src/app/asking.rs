@@ -207,7 +207,7 @@ impl App {
         self.under_way.is_empty() && self.evidence.waiting.is_none()
     }
 
-    fn options(&self) -> Options {
+    pub(super) fn options(&self) -> Options {
         Options {
             max_tokens: self.view.settings.max_tokens,
             temperature: self.view.settings.temperature,

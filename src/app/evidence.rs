@@ -93,7 +93,7 @@ impl EvidenceState {
 
 impl App {
     /// Whether the model is told what specialists see. One that is still being loaded may take it.
-    fn tells(&self) -> bool {
+    pub(super) fn tells(&self) -> bool {
         let takes = |model: &engine::LoadedModel| model.evidence_words().is_some();
         self.view.settings.evidence && self.view.engine.model().is_none_or(takes)
     }
@@ -109,6 +109,12 @@ impl App {
             Ok(seen) => seen.evidence.clone(),
             Err(_) => Evidence::default(),
         })
+    }
+
+    /// The same, once it was read as well and nothing more will be found.
+    pub(super) fn settled_evidence_of(&self, picture: &Look) -> Option<Evidence> {
+        let settled = !self.tells() || self.is_read(picture);
+        self.evidence_of(picture).filter(|_| settled)
     }
 
     /// Where the labels of `about` are, once somebody looked.

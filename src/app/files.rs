@@ -28,6 +28,8 @@ const MOMENT: Duration = Duration::from_secs(1);
 const SHOWN: Lane = Lane::new(1);
 /// The sockets.
 const NETWORK: Lane = Lane::new(2);
+/// The battery.
+const POWER: Lane = Lane::new(3);
 
 /// Said once the thread is dead.
 pub const DEAD: &str = "Pictures cannot be opened any more: start Lorgnette again.";
@@ -50,6 +52,8 @@ enum Job {
     Gallery(PathBuf),
     /// Count this process's internet sockets.
     Network,
+    /// Find out whether the machine runs on its battery.
+    Power,
     /// Write the settings into this folder.
     Save(Box<Settings>, PathBuf),
     #[cfg(test)]
@@ -72,6 +76,8 @@ pub enum FileNews {
     Thumbnail(Arc<str>, egui::ColorImage),
     /// The sockets were counted.
     Network(Network),
+    /// Whether the machine runs on its battery.
+    Power(bool),
 }
 
 /// The thread. Dropping it ends the thread after what it is doing.
@@ -82,14 +88,19 @@ pub struct Files {
 }
 
 impl Files {
-    /// Starts the thread. `wake` is called after each piece of news.
+    /// Starts the thread. `on_battery` says whether the machine runs on its battery, and `wake` is called
+    /// after each piece of news.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(wake: impl Fn() + Send + 'static) -> std::io::Result<Self> {
+    pub fn start(
+        on_battery: fn() -> bool,
+        wake: impl Fn() + Send + 'static,
+    ) -> std::io::Result<Self> {
         // It outlives a panic: the picture that caused it is not tried again.
         let gallery = Arc::new(Mutex::new(VecDeque::new()));
-        let make = move |_: &Desk<'_>| Reader { gallery: Arc::clone(&gallery), found: false };
+        let make =
+            move |_: &Desk<'_>| Reader { gallery: Arc::clone(&gallery), found: false, on_battery };
         Worker::start("lorgnette-files", QUEUE, make, wake)
             .map(|worker| Self { worker, wanted: None })
     }
@@ -143,6 +154,11 @@ impl Files {
         said(self.worker.replace(NETWORK, Job::Network))
     }
 
+    /// Finds out whether the machine runs on its battery: [`FileNews::Power`].
+    pub fn power(&self) -> Result<(), &'static str> {
+        said(self.worker.replace(POWER, Job::Power))
+    }
+
     /// Writes the settings into a folder: [`FileNews::Failed`] where that cannot be done.
     pub fn save(&self, settings: Settings, folder: PathBuf) -> Result<(), &'static str> {
         self.send(Job::Save(Box::new(settings), folder))
@@ -193,6 +209,8 @@ struct Reader {
     gallery: Arc<Mutex<VecDeque<PathBuf>>>,
     /// Pictures were found: the window is about to ask for one.
     found: bool,
+    /// Says whether the machine runs on its battery.
+    on_battery: fn() -> bool,
 }
 
 impl Work for Reader {
@@ -230,6 +248,7 @@ impl Work for Reader {
                 Err(error) => FileNews::Failed(error.to_string()),
             },
             Job::Network => FileNews::Network(network::look()),
+            Job::Power => FileNews::Power((self.on_battery)()),
             #[cfg(test)]
             Job::Panic => panic!("as a test wants it"),
         };
@@ -348,7 +367,7 @@ mod tests {
             let copy = folder.path().join(format!("{number:03}.jpg"));
             std::fs::copy(sample("cat.jpg"), copy).unwrap();
         }
-        let mut files = Files::start(|| {}).unwrap();
+        let mut files = Files::start(|| false, || {}).unwrap();
         files.gallery(folder.path().to_path_buf()).unwrap();
         files.find(vec![sample("lemon.jpg")]).unwrap();
         let (mut tiles, mut read) = (0, None);
@@ -374,7 +393,7 @@ mod tests {
             let copy = folder.path().join(format!("{number:03}.jpg"));
             std::fs::copy(sample("cat.jpg"), copy).unwrap();
         }
-        let mut files = Files::start(|| {}).unwrap();
+        let mut files = Files::start(|| false, || {}).unwrap();
         files.gallery(folder.path().to_path_buf()).unwrap();
         assert!(matches!(hear(&mut files), FileNews::Tile(..)));
         files.panic().unwrap();
@@ -395,7 +414,7 @@ mod tests {
 
     #[test]
     fn what_was_being_read_when_it_panicked_is_read_again() {
-        let mut files = Files::start(|| {}).unwrap();
+        let mut files = Files::start(|| false, || {}).unwrap();
         // As if reading it had panicked: the job is taken, and nothing is heard of it.
         files.panic().unwrap();
         files.wanted = Some(Job::Read(sample("lemon.jpg")));

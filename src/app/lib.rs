@@ -10,6 +10,7 @@
 //! and carries out the [`Action`]s it gives back.
 
 mod act;
+mod ahead;
 mod answers;
 mod asking;
 pub mod desktop;
@@ -20,6 +21,7 @@ mod maps;
 mod meter;
 mod network;
 mod news;
+mod power;
 mod state;
 #[cfg(test)]
 mod unit_tests;
@@ -45,6 +47,7 @@ use values::config::{Folders, Settings, SettingsNotice};
 use values::frame::Frame;
 
 use self::evidence::EvidenceState;
+use ahead::Ahead;
 use answers::UnderWay;
 use desktop::Desktop;
 use files::Files;
@@ -78,6 +81,8 @@ pub struct Services {
     pub desktop: Box<dyn Desktop>,
     /// The voice.
     pub voice: Box<dyn Voice>,
+    /// Says whether the machine runs on its battery.
+    pub on_battery: fn() -> bool,
     /// Where everything lies.
     pub folders: Folders,
     /// The log file, where one could be opened.
@@ -123,6 +128,7 @@ pub struct App {
     /// The thread on which specialists look at what is shown.
     observer: Option<Observer>,
     evidence: EvidenceState,
+    ahead: Ahead,
     meter: Meter,
     state: StateFile,
     shown_scale: Option<f32>,
@@ -149,6 +155,7 @@ impl App {
             camera,
             desktop,
             voice,
+            on_battery,
             folders,
             log,
         } = services;
@@ -164,8 +171,9 @@ impl App {
         };
         let viewfinder =
             Viewfinder::start(camera, wake(ctx)).inspect_err(|error| lacking("camera", error)).ok();
-        let files =
-            Files::start(wake(ctx)).inspect_err(|error| lacking("reading of files", error)).ok();
+        let files = Files::start(on_battery, wake(ctx))
+            .inspect_err(|error| lacking("reading of files", error))
+            .ok();
         let keeper = Keeper::start(history.clone(), wake(ctx))
             .inspect_err(|error| lacking("history", error))
             .ok();
@@ -221,6 +229,7 @@ impl App {
             reader,
             observer,
             evidence: EvidenceState::default(),
+            ahead: Ahead::default(),
             meter: Meter::default(),
             state: StateFile::asked_for(),
             shown_scale: None,

@@ -325,7 +325,7 @@ impl App {
     /// else is to be done.
     fn look_alone(&mut self) {
         let nothing_else = self.under_way.is_empty()
-            && self.map_state.readings.is_empty()
+            && !self.is_reading_back()
             && self.evidence_is_settled()
             && !self.view.live.on;
         if !self.view.settings.maps.ground_answers || !nothing_else {
@@ -439,6 +439,11 @@ impl App {
         }
     }
 
+    /// Whether an answer is being read back.
+    pub(super) fn is_reading_back(&self) -> bool {
+        !self.map_state.readings.is_empty()
+    }
+
     /// Ends the readings of this kind; what they found stays.
     fn leave(&mut self, which: impl Fn(What) -> bool) {
         for left in self.map_state.readings.extract_if(.., |reading| which(reading.what)) {
@@ -479,7 +484,10 @@ impl App {
         let what = reading.what;
         match news {
             ReadNews::Wants(_, wanted) => match self.engine.score(*wanted) {
-                Ok(request) => reading.request = Some(request),
+                Ok(request) => {
+                    reading.request = Some(request);
+                    self.ahead.look_again();
+                }
                 Err(error) => {
                     self.fail_reading(|reading| reading.id == id, Some(error.to_string()));
                 }

@@ -65,6 +65,7 @@ impl App {
         }
         self.follow_evidence();
         self.tie_at_once();
+        self.follow_ahead(ctx);
         self.follow_maps();
         if self.view.dialog == Some(Dialog::Settings) {
             self.view.system.frames = self.meter.cost().map(|cost| cost.to_string());
@@ -156,6 +157,7 @@ impl App {
                 self.view.gallery.tiles.push(Tile { file, name, texture });
             }
             FileNews::Network(network) => self.view.network = network,
+            FileNews::Power(on_battery) => self.ahead.set_on_battery(on_battery),
         }
     }
 

@@ -41,6 +41,7 @@ impl Driver {
             camera: Box::new(move |wake| Ok(camera.open(wake))),
             desktop: Box::new(FakeDesktop::default()),
             voice: Box::new(FakeVoice::default()),
+            on_battery: || false,
             folders: Folders {
                 cache: home.path().join("cache"),
                 data: home.path().join("data"),

@@ -12,7 +12,7 @@ use values::config::{ConfigError, Folders, Settings, WindowPlace};
 use values::log;
 
 use super::desktop::System;
-use super::{App, Services};
+use super::{App, Services, power};
 
 /// The size of a first window, in points.
 const FIRST_SIZE: [f32; 2] = [1180.0, 760.0];
@@ -85,6 +85,7 @@ pub fn run(
                 }),
                 desktop: Box::new(System::new(move || chosen.request_repaint())),
                 voice: Box::new(SystemVoice::find()),
+                on_battery: power::on_battery,
                 folders,
                 log,
             };

@@ -3,10 +3,10 @@
 use std::io::{BufRead, BufReader, stdout};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use conversation::Answer;
-use engine::Question;
+use engine::{Question, REST};
 use explain::Told;
 use serde::Serialize;
 use values::config::DEFAULT_QUESTION;
@@ -32,6 +32,8 @@ const GROUNDED: usize = 5;
 const SCENES: usize = 6;
 /// The size at which it is.
 const SCENE: (u32, u32) = (1280, 720);
+/// How long before the question a picture is shown that is looked at ahead.
+const SHOWN: Duration = Duration::from_secs(2);
 
 /// Figures of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -64,7 +66,10 @@ struct Figures {
     start: Option<Spread>,
     /// From the file to the first token: reading, decoding, resizing, encoding, prefill; seconds.
     shutter_to_first_word: Option<Spread>,
-    /// Of that: reading and decoding the file.
+    /// From the question to the first token where the picture was shown two seconds before, as in the
+    /// window: specialists look and read, then the engine looks ahead; seconds.
+    first_word_looked_ahead: Option<Spread>,
+    /// Of the shutter to the first word: reading and decoding the file.
     decode_picture: Option<Spread>,
     /// From the file to what specialists see in it, on the way to the first token; where the model
     /// is told of it.
@@ -166,6 +171,8 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
         let answer = session.ask(question, |_| Ok(()))?;
         decode_rate.extend(answer.decode_rate());
     }
+    let ahead = files.iter().map(|file| shown_before(&mut session, file));
+    let ahead: Vec<_> = ahead.collect::<Result<_, _>>()?;
     let text = files.iter().rev().take(SCENES).map(|file| read_scene(&session, file));
     let text = text.collect::<Result<Vec<_>, _>>()?;
     let peak_memory = peak_memory();
@@ -182,6 +189,7 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         start: Spread::of(starts),
         shutter_to_first_word: Spread::of(first_word),
+        first_word_looked_ahead: Spread::of(ahead.into_iter().flatten().collect()),
         decode_picture: Spread::of(decode_picture),
         shutter_to_first_label: Spread::of(first_label),
         evidence: Spread::of(seeing),
@@ -198,6 +206,30 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
         peak_memory,
     };
     if args.json { json_line(&mut stdout(), &figures) } else { table(&figures) }
+}
+
+/// Seconds from the question to the first word about a picture that was shown before. It is mirrored, so
+/// that the engine has not encoded it.
+fn shown_before(session: &mut Session, file: &Path) -> Result<Option<f64>, CliError> {
+    let (pictures, _) = read(&[file], &[])?;
+    let pixels = image::imageops::flip_horizontal(&*pictures[0].frame.pixels);
+    let frame = Frame::new(pixels, Source::Memory("mirrored".into()));
+    let pictures = [Look { frame, region: None }];
+    let shown = Instant::now();
+    let mut evidence = session.evidence(&pictures, DEFAULT_QUESTION)?;
+    for (evidence, picture) in evidence.iter_mut().zip(&pictures) {
+        evidence.lines = session.witness.lines(picture, &mut |_| true)?;
+    }
+    std::thread::sleep(REST.saturating_sub(shown.elapsed()));
+    session.look_ahead(Question::told(&pictures, &evidence, ""))?;
+    std::thread::sleep(SHOWN.saturating_sub(shown.elapsed()));
+    let asked = Instant::now();
+    let mut first = None;
+    session.ask(Question::told(&pictures, &evidence, DEFAULT_QUESTION), |_| {
+        first.get_or_insert_with(|| asked.elapsed());
+        Ok(())
+    })?;
+    Ok(first.map(|first| first.as_secs_f64()))
 }
 
 /// Seconds to read what is written in a picture, enlarged to a scene.
@@ -236,6 +268,7 @@ fn table(figures: &Figures) -> Result<(), CliError> {
         ("  specialists, s", figures.evidence),
         ("  resize and count, s", figures.prepare),
         ("  encode and prefill, s", figures.prefill),
+        ("first word, shown 2 s before, s", figures.first_word_looked_ahead),
         ("prefill with encoding, tok/s", figures.prefill_rate),
         ("decode, tok/s", figures.decode_rate),
         ("read the text of a scene, s", figures.text),

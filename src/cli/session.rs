@@ -159,6 +159,12 @@ impl Session {
         }
     }
 
+    /// Has the engine look at what a question would begin with, and does not wait for it.
+    pub fn look_ahead(&self, beginning: Question) -> Result<(), CliError> {
+        self.engine.look_ahead(beginning)?;
+        Ok(())
+    }
+
     /// Has an answer read back, and waits for it.
     pub fn score(&mut self, wanted: ScoreRequest) -> Result<Scores, CliError> {
         let asked = self.engine.score(wanted)?;

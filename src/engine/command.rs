@@ -23,6 +23,8 @@ pub enum EngineCommand {
     Score(RequestId, Box<ScoreRequest>),
     /// Forget readings that wait.
     ForgetScores,
+    /// Look at what a question would begin with, when nothing at all is to be done.
+    LookAhead(RequestId, Box<Question>),
     /// Stop the answer being given.
     Stop,
     /// Let go of the model and its memory.
@@ -88,15 +90,32 @@ impl Question {
             Some(Turn { role: Role::User, text, .. }) if !text.trim().is_empty() => {}
             _ => return Err(EngineError::EmptyQuestion),
         }
-        if self.turns.iter().all(|turn| turn.pictures.is_empty()) {
-            return Err(EngineError::NoPicture);
-        }
+        self.check_pictures()?;
         if self.options.max_tokens == 0 {
             return Err(EngineError::BadOption("the longest answer must be at least one token"));
         }
         let temperature = self.options.temperature;
         if !temperature.is_finite() || temperature < 0.0 {
             return Err(EngineError::BadOption("the temperature must be 0 or more"));
+        }
+        Ok(())
+    }
+
+    /// Refuses what no question could begin with.
+    ///
+    /// # Errors
+    /// [`EngineError::EmptyQuestion`] where the last turn is not the person's, or
+    /// [`EngineError::NoPicture`].
+    pub fn check_ahead(&self) -> Result<(), EngineError> {
+        match self.turns.last() {
+            Some(Turn { role: Role::User, .. }) => self.check_pictures(),
+            _ => Err(EngineError::EmptyQuestion),
+        }
+    }
+
+    fn check_pictures(&self) -> Result<(), EngineError> {
+        if self.turns.iter().all(|turn| turn.pictures.is_empty()) {
+            return Err(EngineError::NoPicture);
         }
         Ok(())
     }
@@ -135,5 +154,14 @@ mod tests {
         assert!(matches!(ask("What?", 0, 0.0), Err(EngineError::BadOption(_))));
         assert!(matches!(ask("What?", 1, -1.0), Err(EngineError::BadOption(_))));
         assert!(matches!(ask("What?", 1, f64::NAN), Err(EngineError::BadOption(_))));
+    }
+
+    #[test]
+    fn what_has_no_picture_is_not_looked_at_ahead() {
+        let frame = Frame::new(RgbImage::new(1, 1), Source::Stdin);
+        let look = Look { frame, region: None };
+        assert!(Question::new(&[look], "").check_ahead().is_ok());
+        assert!(matches!(Question::new(&[], "").check_ahead(), Err(EngineError::NoPicture)));
+        assert!(matches!(Question::default().check_ahead(), Err(EngineError::EmptyQuestion)));
     }
 }

@@ -26,6 +26,8 @@ pub enum EngineEvent {
     Done(RequestId, Box<Answer>),
     /// An answer was read back.
     Scored(RequestId, Box<Scores>),
+    /// What a question would begin with was looked at.
+    LookedAhead(RequestId),
     /// The request came to nothing. The engine goes on.
     Failed(RequestId, EngineError),
     /// The model was let go.
@@ -42,6 +44,7 @@ impl EngineEvent {
             | Self::Token(request, _)
             | Self::Done(request, _)
             | Self::Scored(request, _)
+            | Self::LookedAhead(request)
             | Self::Failed(request, _)
             | Self::Unloaded(request) => *request,
         }

@@ -32,6 +32,9 @@ const COMMANDS: usize = 32;
 /// Events that may wait for whoever listens.
 const EVENTS: usize = 1024;
 
+/// How long what a question would begin with has to stay the same before it is looked at ahead.
+pub const REST: Duration = Duration::from_millis(300);
+
 /// Called after each event, from the worker's thread.
 pub type Notify = Box<dyn Fn() + Send>;
 
@@ -96,6 +99,20 @@ impl Engine {
     /// [`EngineError::Busy`] or [`EngineError::Unreachable`].
     pub fn forget_scores(&self) -> Result<(), EngineError> {
         self.send(|_| EngineCommand::ForgetScores).map(|_| ())
+    }
+
+    /// Looks at what a question would begin with, so that its first word comes sooner: the turns that
+    /// it would have now, the last without its words. [`EngineEvent::LookedAhead`] or
+    /// [`EngineEvent::Failed`].
+    ///
+    /// Every question and every reading goes first. What has not begun is void once a question is
+    /// asked or something else is to be looked at; what has begun cannot be interrupted, and a
+    /// question waits for it.
+    ///
+    /// # Errors
+    /// [`EngineError::Busy`] or [`EngineError::Unreachable`].
+    pub fn look_ahead(&self, beginning: Question) -> Result<RequestId, EngineError> {
+        self.send(|request| EngineCommand::LookAhead(request, Box::new(beginning)))
     }
 
     /// Stops the answer under way; its [`EngineEvent::Done`] comes at once.
@@ -171,6 +188,11 @@ pub trait Answering {
     /// # Errors
     /// As there.
     fn forget_scores(&self) -> Result<(), EngineError>;
+    /// See [`Engine::look_ahead`].
+    ///
+    /// # Errors
+    /// As there.
+    fn look_ahead(&self, beginning: Question) -> Result<RequestId, EngineError>;
     /// See [`Engine::stop`].
     ///
     /// # Errors
@@ -197,6 +219,10 @@ impl Answering for Engine {
 
     fn forget_scores(&self) -> Result<(), EngineError> {
         self.forget_scores()
+    }
+
+    fn look_ahead(&self, beginning: Question) -> Result<RequestId, EngineError> {
+        self.look_ahead(beginning)
     }
 
     fn stop(&self) -> Result<(), EngineError> {

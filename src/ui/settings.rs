@@ -189,6 +189,11 @@ fn answers(ui: &mut Ui, view: &mut View) {
             "Names and colours found by small networks, put before the question. A model that was \
              made for it names almost nothing without.",
         );
+    ui.checkbox(&mut settings.look_ahead, "Look at a picture before it is asked about")
+        .on_hover_text(
+            "The first word of an answer comes sooner, for some processor time after each picture \
+             that is shown. Never done on battery, nor for a live picture.",
+        );
     ui.checkbox(&mut settings.details, "Show tokens and probabilities of every answer");
     let speech = view.system.mute.is_none();
     ui.add_enabled(speech, egui::Checkbox::new(&mut settings.read_aloud, "Read answers aloud"));

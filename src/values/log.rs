@@ -21,6 +21,10 @@ use crate::text::one_line;
 /// `info`, `debug` or `trace`.
 pub const LEVEL_VARIABLE: &str = "LORGNETTE_LOG";
 
+/// Where mistral.rs tells of a pass that failed. The engine's worker has some fail on purpose, so that
+/// what is held is let go of; of every other it tells by itself.
+const PASSES: &str = "mistralrs_core::engine";
+
 /// A larger log is put aside at the start.
 const ROTATE_BYTES: u64 = 1 << 20;
 /// The most one run writes: a driver may complain sixty times a second.
@@ -92,7 +96,10 @@ fn levels(name: &str) -> Targets {
     // The empty name would parse, as that of errors.
     let name = Some(name.trim()).filter(|name| !name.is_empty());
     let own = name.and_then(|name| name.parse().ok()).unwrap_or(LevelFilter::INFO);
-    Targets::new().with_target("lorgnette", own).with_default(LevelFilter::WARN.min(own))
+    Targets::new()
+        .with_target("lorgnette", own)
+        .with_target(PASSES, LevelFilter::OFF)
+        .with_default(LevelFilter::WARN.min(own))
 }
 
 /// A file that a run writes a limited number of bytes to.
@@ -133,7 +140,7 @@ mod tests {
     #[test]
     fn the_level_is_for_own_lines_alone() {
         let own = |name, level| levels(name).would_enable("lorgnette_engine_worker", &level);
-        let other = |name, level| levels(name).would_enable("mistralrs_core::engine", &level);
+        let other = |name, level| levels(name).would_enable("mistralrs_core::pipeline", &level);
         for usual in ["", "info", "nonsense"] {
             assert!(own(usual, Level::INFO) && !own(usual, Level::DEBUG));
             assert!(other(usual, Level::WARN) && !other(usual, Level::INFO));
@@ -144,6 +151,7 @@ mod tests {
         }
         assert!(!own("error", Level::WARN) && !other("error", Level::WARN));
         assert!(!own("off", Level::ERROR) && !other("off", Level::ERROR));
+        assert!(!levels("trace").would_enable(PASSES, &Level::ERROR), "some fail on purpose");
     }
 
     #[test]

@@ -176,7 +176,7 @@ fn a_blank_picture_has_no_phrase_and_maps_that_are_known_to_say_nothing() {
     blank.frame.pixels.save(&file).unwrap();
     let report = lorgnette(&["ask", "--json", "--ground", text(&file)]);
     let maps = &report["maps"];
-    let placed = |phrase: &&serde_json::Value| phrase["places"] != serde_json::json!([]);
+    let placed = |phrase: &&Value| phrase["places"] != serde_json::json!([]);
     let phrases = maps["phrases"].as_array().unwrap();
     assert_eq!(phrases.iter().filter(placed).count(), 0, "{report}");
     for word in maps["words"].as_array().unwrap() {

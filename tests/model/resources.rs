@@ -7,11 +7,16 @@ use std::time::Duration;
 use conversation::Options;
 use engine::EngineEvent;
 use values::config::Precision;
+use values::frame::{Frame, Source};
+use values::picture::Look;
 
+use crate::ahead::look_ahead;
 use crate::listener::{Listener, seeing};
 use crate::support::{picture, sample};
 
 const CYCLES: usize = 50;
+/// Pictures that are looked at ahead: what is held of one takes 24 MB.
+const LOOKS: usize = 40;
 /// Cycles after which memory must have settled.
 const SETTLED: usize = 10;
 /// Growth that no leak of a model (400 MB), its tokenizer or a cache could hide in.
@@ -39,6 +44,35 @@ fn processor_time() -> f64 {
 #[test]
 fn loads_leave_nothing_behind_and_an_idle_engine_rests() {
     crate::alone("resources::of_a_process");
+}
+
+#[test]
+fn what_was_looked_at_ahead_and_answered_is_let_go_of() {
+    crate::alone("resources::of_looking_ahead");
+}
+
+#[test]
+#[ignore = "measures its process, so the test above starts one for it"]
+fn of_looking_ahead() {
+    let listener = Listener::with_default(Precision::Q8_0);
+    let mut settled = 0f64;
+    let mut last = 0f64;
+    for cycle in 0..LOOKS {
+        let pixels = image::RgbImage::from_pixel(64, 48, image::Rgb([cycle as u8 * 5, 90, 30]));
+        let frame = Frame::new(pixels, Source::Memory("plain".into()));
+        let mut question = seeing(&[Look { frame, region: None }], "What is that?");
+        question.options.max_tokens = 2;
+        look_ahead(&listener, &question);
+        if cycle % 2 == 0 {
+            listener.ask(question).unwrap();
+        }
+        last = memory();
+        if cycle < SETTLED {
+            settled = settled.max(last);
+        }
+    }
+    eprintln!("{:.0} MB once settled, {:.0} MB after {LOOKS} looks", settled / 1e6, last / 1e6);
+    assert!(last < settled + ALLOWED_GROWTH, "{settled} grew to {last}");
 }
 
 #[test]

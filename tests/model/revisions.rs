@@ -11,12 +11,12 @@ use values::config::{DEFAULT_MODEL, Precision};
 use crate::listener::{Listener, WITNESS};
 use crate::support::{folders, picture, root, sample};
 
-const SECOND: &str = "lorgnette-tiny@2";
+pub const SECOND: &str = "lorgnette-tiny@2";
 
 /// A line of `tests/golden/answers/revision-2/answers.jsonl`.
 #[derive(Deserialize)]
-struct Case {
-    picture: String,
+pub struct Case {
+    pub picture: String,
     /// The evidence and, in a line of its own, the question.
     text: String,
     prompt_ids: Vec<u32>,
@@ -24,7 +24,7 @@ struct Case {
 }
 
 impl Case {
-    fn question(&self) -> Question {
+    pub fn question(&self) -> Question {
         let name = Path::new(&self.picture).file_name().unwrap();
         let folders = ["tests/golden/answers/revision-2", "assets/samples"];
         let mut files = folders.iter().map(|folder| root().join(folder).join(name));
@@ -35,13 +35,13 @@ impl Case {
     }
 }
 
-fn golden() -> Vec<Case> {
+pub fn golden() -> Vec<Case> {
     let file = root().join("tests/golden/answers/revision-2/answers.jsonl");
     let lines = std::fs::read_to_string(file).unwrap();
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn read_back(listener: &Listener, question: Question, answer: &str) -> Scores {
+pub fn read_back(listener: &Listener, question: Question, answer: &str) -> Scores {
     let wanted = ScoreRequest { question, answer: answer.to_owned(), sampled: Vec::new() };
     let wanted = listener.engine.score(wanted).unwrap();
     loop {

@@ -14,11 +14,34 @@ use tokio::sync::mpsc;
 use values::panics;
 
 use crate::load::Loaded;
-use crate::prompt;
+use crate::prompt::{self, Prompt};
 use crate::sampler::{SampledToken, Sampler, without_repetition};
 
 /// mistral.rs sends one response a token; the worker never leaves many lying.
 const RESPONSES: usize = 64;
+
+/// A question with its prompt.
+pub struct Ready {
+    prompt: Prompt,
+    options: Options,
+    took: Duration,
+}
+
+impl Ready {
+    /// Builds the prompt for `question`.
+    pub fn new(model: &Loaded, question: &Question) -> Result<Self, EngineError> {
+        question.check()?;
+        let started = Instant::now();
+        let prompt = prompt::build(question, model.speech())?;
+        let options = Options { max_tokens: prompt.max_tokens, ..question.options };
+        Ok(Self { prompt, options, took: started.elapsed() })
+    }
+
+    /// Its prompt.
+    pub fn prompt(&self) -> &Prompt {
+        &self.prompt
+    }
+}
 
 /// An answer under way.
 pub struct Running {
@@ -41,20 +64,17 @@ pub struct Running {
 }
 
 impl Running {
-    /// Sends `question` to mistral.rs.
+    /// Sends a question to mistral.rs, which holds keys and values of the tokens `held`.
     pub fn begin(
         model: &Loaded,
         request: RequestId,
-        question: &Question,
+        question: Ready,
+        held: Vec<u32>,
     ) -> Result<Self, EngineError> {
-        question.check()?;
-        let started = Instant::now();
-        let mut prompt = prompt::build(question, model.speech())?;
-        let prepare = started.elapsed();
-
-        let options = Options { max_tokens: prompt.max_tokens, ..question.options };
+        let Ready { mut prompt, options, took: prepare } = question;
         let eos_tokens = model.facts.eos_tokens.clone();
-        let (sampler, stop, tokens) = Sampler::new(options, eos_tokens, model.facts.max_positions);
+        let (sampler, stop, tokens) =
+            Sampler::new(options, eos_tokens, model.facts.max_positions, held);
         let sampler: Arc<dyn CustomLogitsProcessor> = Arc::new(sampler);
         prompt.messages.resolve_pending_prefixes(&model.category);
         let (sender, responses) = mpsc::channel(RESPONSES);

@@ -4,8 +4,10 @@
 //! One model, one load and one answer at a time. An answer that is stopped or replaced is let go
 //! of at once; where mistral.rs is still busy with its prompt, which it cannot interrupt, the
 //! next question waits for that inside mistral.rs. An answer is read back only when no other is
-//! given or asked for: mistral.rs takes no request of the one kind beside one of the other.
+//! given or asked for: mistral.rs takes no request of the one kind beside one of the other. What a
+//! question would begin with is looked at when nothing else is to be done (`ahead`).
 
+mod ahead;
 mod answer;
 mod load;
 mod memory;
@@ -20,7 +22,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
-use answer::Running;
+use ahead::{Held, Looking};
+use answer::{Ready, Running};
 use conversation::{Answer, Finish};
 use engine::{
     Backend, Engine, EngineCommand, EngineError, EngineEvent, LoadProgress, LoadRequest, Notify,
@@ -97,13 +100,21 @@ struct Worker {
     broken: Option<LoadRequest>,
     /// A question that came while its model was on the way, or mistral.rs still busy.
     waiting: Option<(RequestId, Box<Question>)>,
+    /// That question with its prompt, about to be asked.
+    ready: Option<(RequestId, Ready)>,
     running: Option<Running>,
     /// Answers to be read back when nothing else is to be done.
     to_score: VecDeque<(RequestId, Box<ScoreRequest>)>,
     /// The one that is being read.
     scoring: Option<Scoring>,
-    /// An answer that is over for the user, until mistral.rs has put it down too: two requests
-    /// inside it would be computed together.
+    /// What a question would begin with, to be looked at when nothing else is to be done.
+    to_look: Option<(RequestId, Box<Question>)>,
+    /// What mistral.rs holds of prompts.
+    held: Held,
+    /// Whether it may hold any: not once it did not let go.
+    may_hold: bool,
+    /// What brings no words, or no more, until mistral.rs has put it down too: two requests inside it
+    /// would be computed together.
     ending: Option<Ending>,
 }
 
@@ -123,10 +134,46 @@ enum AfterLoading {
     Unload(RequestId),
 }
 
-/// An answer that mistral.rs has not yet put down.
+/// What mistral.rs has not yet put down.
 struct Ending {
     responses: mpsc::Receiver<Response>,
-    failed: bool,
+    of: Of,
+    /// Whether it went as it should.
+    well: bool,
+    /// Whether mistral.rs refused it, and is as it was before.
+    refused: bool,
+}
+
+/// What an [`Ending`] is of.
+enum Of {
+    /// An answer that is over for the user.
+    Answer,
+    /// A look ahead.
+    Looking(Looking),
+    /// What mistral.rs held is let go of.
+    LettingGo,
+}
+
+impl Ending {
+    fn new(responses: mpsc::Receiver<Response>, of: Of) -> Self {
+        // The pass that has things let go of must fail; every other one must not.
+        let well = !matches!(of, Of::LettingGo);
+        Self { responses, of, well, refused: false }
+    }
+
+    /// Waits until mistral.rs lets go of it; whatever is still said of it is for nobody.
+    async fn over(&mut self) {
+        while let Some(response) = self.responses.recv().await {
+            match (&self.of, response) {
+                (Of::LettingGo, response) => {
+                    self.well = matches!(response, Response::CompletionModelError(..));
+                }
+                (_, Response::Chunk(_) | Response::Done(_)) => {}
+                (Of::Looking(_), Response::ValidationError(_)) => self.refused = true,
+                _ => self.well = false,
+            }
+        }
+    }
 }
 
 /// What woke the worker.
@@ -136,7 +183,7 @@ enum Wake {
     Loaded(Box<Result<Loaded, EngineError>>),
     Sampled(SampledToken),
     Response(Option<Response>),
-    Ended { failed: bool },
+    Ended,
     Score(Option<Response>),
 }
 
@@ -152,9 +199,13 @@ impl Worker {
             after_loading: None,
             broken: None,
             waiting: None,
+            ready: None,
             running: None,
             to_score: VecDeque::new(),
             scoring: None,
+            to_look: None,
+            held: Held::Nothing,
+            may_hold: true,
             ending: None,
         }
     }
@@ -167,11 +218,12 @@ impl Worker {
                 command = commands.recv() => Wake::Command(command),
                 wake = next_of_load(&mut self.loading) => wake,
                 wake = next_of_answer(&mut self.running) => wake,
-                wake = end_of_answer(&mut self.ending) => wake,
+                wake = end_of(&mut self.ending) => wake,
                 wake = reading::next_of_scoring(&mut self.scoring) => wake,
             };
             match wake {
                 Wake::Command(None | Some(EngineCommand::Shutdown)) => {
+                    self.let_go_of_ending().await;
                     return self.let_go_of_scoring().await;
                 }
                 Wake::Command(Some(command)) => self.handle(command).await,
@@ -186,7 +238,7 @@ impl Worker {
                 Wake::Loaded(result) => self.loaded(*result).await,
                 Wake::Sampled(sampled) => self.sampled(sampled).await,
                 Wake::Response(response) => self.responded(response).await,
-                Wake::Ended { failed } => self.ended(failed).await,
+                Wake::Ended => self.ended().await,
                 Wake::Score(response) => self.scored(response).await,
             }
         }
@@ -195,11 +247,15 @@ impl Worker {
     /// After a panic of this worker: the answers and readings under way are lost, and the model is
     /// loaded again, unseen.
     async fn recover(&mut self, reason: String) {
-        (self.running, self.waiting) = (None, None);
+        (self.running, self.waiting, self.ready, self.to_look) = (None, None, None, None);
         self.to_score.clear();
         if let Some(scoring) = &mut self.scoring {
             // It is told of below.
             scoring.told = true;
+        }
+        if let Some(Ending { of: of @ Of::Looking(_), .. }) = &mut self.ending {
+            // So is this.
+            *of = Of::Answer;
         }
         // A load that was asked for goes on, or begins anew, with the events that it would have had.
         let loading = self.loading.as_ref().map(|loading| loading.request);
@@ -238,7 +294,9 @@ impl Worker {
                 self.wanted = None;
                 self.open.push(*request);
             }
-            EngineCommand::Ask(request, _) | EngineCommand::Score(request, _) => {
+            EngineCommand::Ask(request, _)
+            | EngineCommand::Score(request, _)
+            | EngineCommand::LookAhead(request, _) => {
                 self.open.push(*request);
             }
             EngineCommand::ForgetScores | EngineCommand::Stop | EngineCommand::Shutdown => {}
@@ -257,6 +315,7 @@ impl Worker {
             EngineCommand::Ask(request, question) => {
                 self.stop().await;
                 self.forget_scores().await;
+                self.forget_look().await;
                 self.waiting = Some((request, question));
                 self.go_on().await;
             }
@@ -269,6 +328,11 @@ impl Worker {
                 }
             }
             EngineCommand::ForgetScores => self.forget_scores().await,
+            EngineCommand::LookAhead(request, beginning) => {
+                self.forget_look().await;
+                self.to_look = Some((request, beginning));
+                self.go_on().await;
+            }
             EngineCommand::Stop => self.stop().await,
             EngineCommand::Unload(request) => {
                 self.stop().await;
@@ -302,9 +366,11 @@ impl Worker {
     /// Drops the model and waits until mistral.rs, on its own thread, has dropped it too: two models
     /// at once may be more than the machine has room for.
     async fn unload_model(&mut self) {
-        self.ending = None;
+        self.forget_look().await;
+        self.let_go_of_ending().await;
         self.forget_scores().await;
         self.let_go_of_scoring().await;
+        self.held = Held::Nothing;
         let Some(model) = self.model.take() else { return };
         let tokenizer = Arc::downgrade(&model.tokenizer);
         drop(model);
@@ -316,7 +382,7 @@ impl Worker {
     }
 
     fn start_load(&mut self, request: RequestId, load: LoadRequest, silent: bool) {
-        let (result, progress) = load::start(load.clone());
+        let (result, progress) = load::start(load.clone(), self.may_hold);
         self.loading = Some(Loading { request, load, result, progress, silent });
     }
 
@@ -334,6 +400,8 @@ impl Worker {
         match result {
             Ok(loaded) => {
                 let about = loaded.about.clone();
+                // The first token, which every model says once, left something.
+                self.held = if loaded.holds_prefixes { Held::Answer } else { Held::Nothing };
                 self.model = Some(loaded);
                 if !silent {
                     self.send(EngineEvent::Ready(request, about)).await;
@@ -350,39 +418,74 @@ impl Worker {
                 }
                 let scores = std::mem::take(&mut self.to_score).into_iter();
                 let waiting = self.waiting.take().map(|(request, _)| request);
-                for request in waiting.into_iter().chain(scores.map(|(request, _)| request)) {
+                let ready = self.ready.take().map(|(request, _)| request);
+                let look = self.to_look.take().map(|(request, _)| request);
+                let waiting = waiting.into_iter().chain(ready).chain(look);
+                for request in waiting.chain(scores.map(|(request, _)| request)) {
                     self.send(EngineEvent::Failed(request, error.clone())).await;
                 }
             }
         }
     }
 
-    /// Asks the question that waits, else reads the answer that waits, if nothing stands before
-    /// it.
+    /// Asks the question that waits, else reads the answer that waits, else looks ahead, if nothing
+    /// stands before it.
     async fn go_on(&mut self) {
         while self.loading.is_none()
             && self.ending.is_none()
             && self.scoring.is_none()
             && self.running.is_none()
         {
+            let ready = self.ready.as_ref().map(|(request, _)| *request);
             let waiting = self.waiting.as_ref().map(|(request, _)| *request);
             let to_score = self.to_score.front().map(|(request, _)| *request);
-            let Some(next) = waiting.or(to_score) else { return };
+            let to_look = self.to_look.as_ref().map(|(request, _)| *request);
+            let Some(next) = ready.or(waiting).or(to_score).or(to_look) else {
+                if !matches!(self.held, Held::Answer) {
+                    return;
+                }
+                self.let_go_of_held();
+                continue;
+            };
             if let Some(broken) = self.broken.take() {
                 self.start_load(next, broken, true);
+            } else if let Some((request, ready)) = self.ready.take() {
+                if let Some(held) = self.held.for_prompt(ready.prompt()) {
+                    self.ask(request, ready, held).await;
+                } else {
+                    self.ready = Some((request, ready));
+                    self.let_go_of_held();
+                }
             } else if let Some((request, question)) = self.waiting.take() {
-                self.ask(request, &question).await;
-            } else {
+                self.prepare(request, &question).await;
+            } else if to_score.is_none() {
+                self.look_waiting().await;
+            } else if self.held.is_nothing() {
                 self.score_waiting().await;
+            } else {
+                self.let_go_of_held();
             }
         }
     }
 
-    async fn ask(&mut self, request: RequestId, question: &Question) {
+    async fn prepare(&mut self, request: RequestId, question: &Question) {
         panics::forget();
         // A tokenizer may panic over what it is given; the worker must not end with it.
+        let ready = match &self.model {
+            Some(model) => panics::guard(|| Ready::new(model, question))
+                .unwrap_or_else(|reason| Err(EngineError::Answer(reason))),
+            None => Err(EngineError::NoModel),
+        };
+        match ready {
+            Ok(ready) => self.ready = Some((request, ready)),
+            Err(error) => self.send(EngineEvent::Failed(request, error)).await,
+        }
+    }
+
+    async fn ask(&mut self, request: RequestId, question: Ready, held: Vec<u32>) {
+        panics::forget();
         let begun = match &self.model {
-            Some(model) => panics::guard(|| Running::begin(model, request, question))
+            Some(model) => panics::guard(|| Running::begin(model, request, question, held))
                 .unwrap_or_else(|reason| Err(EngineError::Answer(reason))),
             None => Err(EngineError::NoModel),
         };
@@ -446,11 +549,31 @@ impl Worker {
         self.reload(request).await;
     }
 
-    /// mistral.rs has put down an answer that was over for the user already.
-    async fn ended(&mut self, failed: bool) {
-        self.ending = None;
+    /// mistral.rs has put down what nobody waits for words of.
+    async fn ended(&mut self) {
+        let Some(Ending { of, well, refused, .. }) = self.ending.take() else { return };
+        let holds = self.model.as_ref().is_some_and(|model| model.holds_prefixes);
         let crashed = self.model.as_ref().is_some_and(|model| model.requests.is_closed());
-        if failed || crashed {
+        let failed = !well || crashed;
+        match of {
+            Of::Answer if holds => self.held = Held::Answer,
+            Of::Looking(looking) => {
+                let request = looking.request;
+                let event = if failed || refused {
+                    let reason = "it could not be looked at ahead".into();
+                    EngineEvent::Failed(request, EngineError::Answer(reason))
+                } else {
+                    if holds {
+                        self.held = looking.held();
+                    }
+                    EngineEvent::LookedAhead(request)
+                };
+                self.send(event).await;
+            }
+            Of::LettingGo => self.may_hold &= !failed,
+            Of::Answer => {}
+        }
+        if failed {
             let load = self.model.as_ref().map(|broken| broken.request.clone());
             self.unload_model().await;
             self.broken = load;
@@ -458,12 +581,29 @@ impl Worker {
         self.go_on().await;
     }
 
+    /// Waits for the end of what nobody waits for words of: mistral.rs may have to find someone to
+    /// answer.
+    async fn let_go_of_ending(&mut self) {
+        let Some(mut ending) = self.ending.take() else { return };
+        match &ending.of {
+            // A stream that nobody hears is given up.
+            Of::Answer => {}
+            Of::Looking(looking) => {
+                let failed = EngineEvent::Failed(looking.request, EngineError::Superseded);
+                self.send(failed).await;
+            }
+            Of::LettingGo => ending.over().await,
+        }
+    }
+
     /// Ends the answer or the question under way, if any, as stopped.
     async fn stop(&mut self) {
         if self.running.is_some() {
             self.finish(Finish::Stopped).await;
         }
-        if let Some((request, _)) = self.waiting.take() {
+        let ready = self.ready.take().map(|(request, _)| request);
+        let waiting = self.waiting.take().map(|(request, _)| request);
+        if let Some(request) = waiting.or(ready) {
             let answer = Answer { finish: Finish::Stopped, ..Answer::default() };
             self.send(EngineEvent::Done(request, Box::new(answer))).await;
         }
@@ -473,7 +613,7 @@ impl Worker {
         let Some(running) = self.running.take() else { return };
         let request = running.request;
         let (answer, responses) = running.finish(finish);
-        self.ending = Some(Ending { responses, failed: false });
+        self.ending = Some(Ending::new(responses, Of::Answer));
         self.send(EngineEvent::Done(request, Box::new(answer))).await;
     }
 
@@ -518,13 +658,10 @@ async fn next_of_answer(running: &mut Option<Running>) -> Wake {
     }
 }
 
-/// Waits until mistral.rs lets go of an answer; whatever it still says of it is for nobody.
-async fn end_of_answer(ending: &mut Option<Ending>) -> Wake {
-    let Some(Ending { responses, failed }) = ending else { return pending().await };
-    while let Some(response) = responses.recv().await {
-        *failed |= !matches!(response, Response::Chunk(_) | Response::Done(_));
-    }
-    Wake::Ended { failed: *failed }
+async fn end_of(ending: &mut Option<Ending>) -> Wake {
+    let Some(ending) = ending else { return pending().await };
+    ending.over().await;
+    Wake::Ended
 }
 
 #[cfg(test)]

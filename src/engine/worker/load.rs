@@ -41,6 +41,8 @@ pub struct Loaded {
     pub tokenizer: Arc<Tokenizer>,
     /// What its files say.
     pub facts: ModelFacts,
+    /// Whether mistral.rs holds keys and values of what prompts begin with: see `ahead`.
+    pub holds_prefixes: bool,
     /// Keeps its folder in the cache, from which maps read the encoder later.
     _in_use: Option<InUse>,
     /// What the user is told.
@@ -57,12 +59,14 @@ impl Loaded {
     }
 }
 
-/// Starts loading; the result and the progress come through channels.
+/// Starts loading; the result and the progress come through channels. `may_hold`: whether prefixes may
+/// be held.
 ///
 /// A fresh thread each time: mistral.rs keeps the quantisation in thread-locals that nothing
 /// clears (`mistralrs-quant/src/lib.rs`).
 pub fn start(
     request: LoadRequest,
+    may_hold: bool,
 ) -> (oneshot::Receiver<Result<Loaded, EngineError>>, mpsc::Receiver<LoadProgress>) {
     let (done, result) = oneshot::channel();
     let (progress, steps) = mpsc::channel(16);
@@ -71,7 +75,7 @@ pub fn start(
         let report = |step| {
             let _ = progress.try_send(step);
         };
-        let loaded = panics::guard(|| load(request, &report))
+        let loaded = panics::guard(|| load(request, may_hold, &report))
             .unwrap_or_else(|message| Err(EngineError::Load(message)));
         // The worker is gone only when the program ends.
         drop(done.send(loaded));
@@ -81,13 +85,20 @@ pub fn start(
     (result, steps)
 }
 
-fn load(request: LoadRequest, report: &dyn Fn(LoadProgress)) -> Result<Loaded, EngineError> {
+fn load(
+    request: LoadRequest,
+    may_hold: bool,
+    report: &dyn Fn(LoadProgress),
+) -> Result<Loaded, EngineError> {
     let started = Instant::now();
     let prepared = unpack::prepare(&request.model, &request.folders.cache, &mut |step| {
         report(LoadProgress::Files(step));
     })?;
     report(LoadProgress::Weights);
     let (device, device_name) = device(request.device);
+    // What is known of their workings was found in these models, on a CPU.
+    let holds_prefixes =
+        may_hold && device.is_cpu() && prepared.facts.input.image_token().is_some();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -95,7 +106,7 @@ fn load(request: LoadRequest, report: &dyn Fn(LoadProgress)) -> Result<Loaded, E
     let (model, tokenizer, eos_tokens, requests, pool) = runtime
         .block_on(async {
             let (model, tokenizer, eos_tokens) =
-                build(&prepared.folder, &device, request.weights).await?;
+                build(&prepared.folder, &device, request.weights, holds_prefixes).await?;
             let requests = model.inner().get_sender(None)?;
             let pool = warm_up(&requests).await?;
             anyhow::Ok((model, tokenizer, eos_tokens, requests, pool))
@@ -125,6 +136,7 @@ fn load(request: LoadRequest, report: &dyn Fn(LoadProgress)) -> Result<Loaded, E
         _pool: pool,
         tokenizer,
         facts,
+        holds_prefixes,
         _in_use: in_use,
         about,
         request,
@@ -135,6 +147,7 @@ async fn build(
     folder: &Path,
     device: &Device,
     weights: Precision,
+    holds_prefixes: bool,
 ) -> anyhow::Result<(Model, Arc<Tokenizer>, Vec<u32>)> {
     // mistral.rs takes what is no folder for a name on a model hub, and would ask the network.
     let folder = folder
@@ -147,8 +160,8 @@ async fn build(
         .with_device(device.clone())
         .with_dtype(dtype)
         .with_token_source(TokenSource::None)
-        // The CPU's prefix cache never lets go of anything.
-        .with_prefix_cache_n(None)
+        // A CPU's prefix cache takes any number, and lets go of nothing unless it is made to.
+        .with_prefix_cache_n(holds_prefixes.then_some(1))
         .with_max_num_seqs(1)
         .with_device_mapping(DeviceMapSetting::dummy());
     if weights == Precision::Q8_0 {

@@ -8,7 +8,7 @@ use image::DynamicImage;
 use mistralrs::{MultimodalMessages, TextMessageRole};
 use model_store::ModelFacts;
 use tokenizers::Tokenizer;
-use values::picture::Look;
+use values::picture::{About, Look};
 use values::text::neutralise;
 
 /// Tokens a chat template may add around one turn.
@@ -33,12 +33,34 @@ pub struct Speech<'a> {
 pub struct Prompt {
     /// What mistral.rs is sent.
     pub messages: MultimodalMessages,
+    /// What that says and shows.
+    pub written: Vec<Written>,
     /// Earlier turns left out to make it fit.
     pub dropped_turns: usize,
     /// The longest answer there is room for.
     pub max_tokens: usize,
     /// Tokens of the prompt, at the most.
     pub used: usize,
+}
+
+impl Prompt {
+    /// Whether this begins with all that `beginning` says and shows. Its last turn may go on.
+    pub fn goes_on_from(&self, beginning: &[Written]) -> bool {
+        let Some((last, before)) = beginning.split_last() else { return false };
+        let goes_on = |turn: &Written| {
+            let same = turn.role == last.role && turn.pictures == last.pictures;
+            same && turn.text.starts_with(&last.text)
+        };
+        self.written.starts_with(before) && self.written.get(before.len()).is_some_and(goes_on)
+    }
+}
+
+/// A turn as a prompt says it.
+#[derive(Debug, PartialEq)]
+pub struct Written {
+    role: Role,
+    text: String,
+    pictures: Vec<About>,
 }
 
 /// Builds the prompt for `question`.
@@ -59,8 +81,11 @@ pub fn build(question: &Question, speech: Speech<'_>) -> Result<Prompt, EngineEr
     let room = facts.max_positions.saturating_sub(used);
 
     let mut messages = MultimodalMessages::new();
+    let mut written = Vec::with_capacity(turns.len());
     for turn in turns {
         let text = turn.told + &turn.text;
+        let about = turn.pictures.iter().map(Look::about).collect();
+        written.push(Written { role: turn.role, text: text.clone(), pictures: about });
         let prepared = turn.pictures.iter().map(|look| facts.input.prepare(look).0);
         let pictures: Vec<_> = prepared.map(DynamicImage::ImageRgb8).collect();
         messages = match turn.role {
@@ -69,7 +94,8 @@ pub fn build(question: &Question, speech: Speech<'_>) -> Result<Prompt, EngineEr
             Role::User => messages.add_image_message(TextMessageRole::User, text, pictures),
         };
     }
-    Ok(Prompt { messages, dropped_turns, max_tokens: question.options.max_tokens.min(room), used })
+    let max_tokens = question.options.max_tokens.min(room);
+    Ok(Prompt { messages, written, dropped_turns, max_tokens, used })
 }
 
 /// Builds the prompt for `question` with `answer` given in the model's place, and the answer's text
@@ -300,6 +326,34 @@ mod tests {
         assert!(later(None).contains("[Seen: cat.]"));
         let text = later(Some("dog"));
         assert!(text.contains("[Seen: dog.]") && !text.contains("cat"), "{text}");
+    }
+
+    #[test]
+    fn a_prompt_goes_on_from_its_beginning_and_from_no_other() {
+        let look = picture();
+        let ask = |text: &str, look: &Look| Turn {
+            pictures: vec![look.clone()],
+            ..seeing("cat", Turn { text: text.into(), ..turn(Role::User, 0, 0) })
+        };
+        let written = |turns: Vec<Turn>| {
+            let question = Question { turns, options: Options::default() };
+            built(&question, &facts(8192), Some(&words())).unwrap()
+        };
+        let beginning = written(vec![ask("", &look)]).written;
+        let first = written(vec![ask("What?", &look)]);
+        assert!(first.goes_on_from(&beginning));
+        let later = || vec![ask("What?", &look), turn(Role::Assistant, 2, 0)];
+        let second = written([later(), vec![turn(Role::User, 3, 0)]].concat());
+        assert!(second.goes_on_from(&beginning));
+        let beginning = written([later(), vec![turn(Role::User, 0, 0)]].concat()).written;
+        assert!(second.goes_on_from(&beginning) && !first.goes_on_from(&beginning));
+
+        let pixels = RgbImage::from_pixel(30, 20, image::Rgb([8, 9, 9]));
+        let other = Look { frame: Frame::new(pixels, Source::Stdin), region: None };
+        assert!(!written(vec![ask("What?", &other)]).goes_on_from(&beginning));
+        let untold = Turn { seen: Vec::new(), ..ask("What?", &look) };
+        assert!(!written(vec![untold]).goes_on_from(&beginning));
+        assert!(!first.goes_on_from(&[]));
     }
 
     #[test]

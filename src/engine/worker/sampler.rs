@@ -37,6 +37,7 @@ pub struct Sampler {
     options: Options,
     eos_tokens: Vec<u32>,
     max_positions: usize,
+    held: Vec<u32>,
     stopped: Arc<AtomicBool>,
     choices: mpsc::Sender<SampledToken>,
     state: Mutex<State>,
@@ -51,11 +52,13 @@ struct State {
 
 impl Sampler {
     /// A sampler, the switch that ends it, and what it samples. `eos_tokens` must not be empty;
-    /// prompt and answer together end at `max_positions`.
+    /// prompt and answer together end at `max_positions`. `held` are the tokens of the prompt without a
+    /// question that mistral.rs holds keys and values of.
     pub fn new(
         options: Options,
         eos_tokens: Vec<u32>,
         max_positions: usize,
+        held: Vec<u32>,
     ) -> (Self, Arc<AtomicBool>, mpsc::Receiver<SampledToken>) {
         let stopped = Arc::new(AtomicBool::new(false));
         // Room for every choice an answer can have, so that sending never waits or fails.
@@ -68,16 +71,25 @@ impl Sampler {
         };
         let state = Mutex::new(state);
         (
-            Self { options, eos_tokens, max_positions, stopped: stopped.clone(), choices, state },
+            Self {
+                options,
+                eos_tokens,
+                max_positions,
+                held,
+                stopped: stopped.clone(),
+                choices,
+                state,
+            },
             stopped,
             receiver,
         )
     }
 
     /// Chooses from `logits` and says whether the answer ends here.
-    fn choose(&self, logits: &[f32], context: usize) -> Result<u32> {
+    fn choose(&self, logits: &[f32], context: &[u32]) -> Result<u32> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let prompt_tokens = *state.prompt_tokens.get_or_insert(context);
+        let prompt_tokens =
+            *state.prompt_tokens.get_or_insert_with(|| prompt_tokens(&self.held, context));
         let end = self.eos_tokens[0];
         if state.ended {
             return Ok(end);
@@ -120,14 +132,29 @@ impl Sampler {
 impl CustomLogitsProcessor for Sampler {
     fn apply(&self, logits: &Tensor, context: &[u32]) -> Result<Tensor> {
         let values = logits.to_vec1::<f32>()?;
-        let id = self.choose(&values, context.len())?;
-        let mut only = vec![f32::NEG_INFINITY; values.len()];
-        let Some(chosen) = only.get_mut(id as usize) else {
-            candle_core::bail!("the token {id} that ends answers is not in the vocabulary");
-        };
-        *chosen = 0.0;
-        Tensor::from_vec(only, values.len(), &Device::Cpu)
+        let id = self.choose(&values, context)?;
+        only(id, values.len())
     }
+}
+
+/// Logits of so many tokens in which only this one is left.
+pub fn only(id: u32, vocabulary: usize) -> Result<Tensor> {
+    let mut logits = vec![f32::NEG_INFINITY; vocabulary];
+    let Some(chosen) = logits.get_mut(id as usize) else {
+        candle_core::bail!("the token {id} that ends answers is not in the vocabulary");
+    };
+    *chosen = 0.0;
+    Tensor::from_vec(logits, vocabulary, &Device::Cpu)
+}
+
+/// Tokens of the prompt whose end is `context`. Of one that goes on from what is held, mistral.rs shows
+/// the first time only what comes after that; of both the template's words after a question are the end.
+fn prompt_tokens(held: &[u32], context: &[u32]) -> usize {
+    if held.is_empty() || held.first() == context.first() {
+        return context.len();
+    }
+    let end = held.iter().rev().zip(context.iter().rev()).take_while(|(a, b)| a == b).count();
+    held.len() - end + context.len()
 }
 
 /// The likeliest token, or one drawn from softmax(logits / temperature).
@@ -192,7 +219,7 @@ mod tests {
     use super::*;
 
     fn sampler(max_tokens: usize) -> (Sampler, Arc<AtomicBool>, mpsc::Receiver<SampledToken>) {
-        Sampler::new(Options { max_tokens, ..Options::default() }, vec![2], 100)
+        Sampler::new(Options { max_tokens, ..Options::default() }, vec![2], 100, Vec::new())
     }
 
     /// Logits of 8 tokens in which `id` leads.
@@ -221,26 +248,40 @@ mod tests {
     #[test]
     fn an_answer_ends_at_its_end_its_length_or_the_switch() {
         let (first, _, mut choices) = sampler(9);
-        assert_eq!(first.choose(&leading(2), 3).unwrap(), 2);
+        assert_eq!(first.choose(&leading(2), &[1; 3]).unwrap(), 2);
         let choice = choices.try_recv().unwrap();
         assert_eq!((choice.token, choice.finish), (None, Some(Finish::End)));
 
         let (short, _, mut choices) = sampler(1);
-        assert_eq!(short.choose(&leading(5), 3).unwrap(), 2, "the end goes to mistral.rs");
+        assert_eq!(short.choose(&leading(5), &[1; 3]).unwrap(), 2, "the end goes to mistral.rs");
         let choice = choices.try_recv().unwrap();
         assert_eq!(choice.token.unwrap().0, 5, "the token still belongs to the answer");
         assert_eq!(choice.finish, Some(Finish::Length));
 
         let (full, _, mut choices) = sampler(9);
-        assert_eq!(full.choose(&leading(5), 99).unwrap(), 2, "the context has room for one more");
+        assert_eq!(
+            full.choose(&leading(5), &[1; 99]).unwrap(),
+            2,
+            "the context has room for one more"
+        );
         assert_eq!(choices.try_recv().unwrap().finish, Some(Finish::Length));
 
         let (stopped, switch, mut choices) = sampler(9);
         switch.store(true, Ordering::Relaxed);
-        assert_eq!(stopped.choose(&leading(5), 3).unwrap(), 2);
+        assert_eq!(stopped.choose(&leading(5), &[1; 3]).unwrap(), 2);
         assert_eq!(choices.try_recv().unwrap().finish, Some(Finish::Stopped));
-        assert_eq!(stopped.choose(&leading(5), 4).unwrap(), 2);
+        assert_eq!(stopped.choose(&leading(5), &[1; 4]).unwrap(), 2);
         assert!(choices.try_recv().is_err(), "nothing after the end");
+    }
+
+    #[test]
+    fn the_tokens_of_a_prompt_are_counted_with_those_that_were_held() {
+        // A picture of two tokens and its border; the end of a turn and the beginning of an answer.
+        let held = [1, 3, 3, 7, 2, 8];
+        assert_eq!(prompt_tokens(&[], &[1, 3, 3, 7, 20, 21, 2, 8]), 8);
+        assert_eq!(prompt_tokens(&held, &[1, 3, 3, 7, 20, 21, 2, 8]), 8);
+        assert_eq!(prompt_tokens(&held, &[20, 21, 2, 8]), 8);
+        assert_eq!(prompt_tokens(&held, &[20, 2, 8, 30, 2, 1, 21, 2, 8]), 13);
     }
 
     #[test]

@@ -61,6 +61,8 @@ pub struct Settings {
     pub read_aloud: bool,
     /// Whether a model that takes it is told what specialists see in a picture.
     pub evidence: bool,
+    /// Whether a picture is looked at before it is asked about.
+    pub look_ahead: bool,
     /// Whether text that was read in pictures goes along where a conversation is exported.
     pub export_text: bool,
     /// The certainty of an answer below which it is said that it is not sure, from 0 (never) to 1: a
@@ -222,6 +224,7 @@ impl Default for Settings {
             presets: PRESETS.map(str::to_owned).to_vec(),
             read_aloud: false,
             evidence: true,
+            look_ahead: true,
             export_text: true,
             unsure_below: 0.5,
             pictures_folder: None,

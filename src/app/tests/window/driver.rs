@@ -42,6 +42,7 @@ pub struct Start {
     pub dark: bool,
     pub encoders: Option<Encoders>,
     pub specialists: Option<Specialists>,
+    pub on_battery: Option<fn() -> bool>,
 }
 
 fn root() -> PathBuf {
@@ -77,6 +78,7 @@ impl Driver {
             camera: Box::new(move |wake| Ok(opened.open(wake))),
             desktop: Box::new(desktop.clone()),
             voice: Box::new(voice.clone()),
+            on_battery: start.on_battery.unwrap_or(|| false),
             folders,
             log: Some(home.path().join("data/log/lorgnette.log")),
         };

@@ -71,6 +71,8 @@ pub struct EngineInside {
     pub asked: Vec<Question>,
     /// Answers to be read back.
     pub scored: Vec<(RequestId, ScoreRequest)>,
+    /// What was to be looked at ahead, each with how many questions had been asked before.
+    pub ahead: Vec<(usize, Question)>,
     /// How many of those were read.
     read: usize,
     pub loads: usize,
@@ -272,6 +274,16 @@ impl Answering for FakeEngine {
 
     fn forget_scores(&self) -> Result<(), EngineError> {
         Ok(())
+    }
+
+    fn look_ahead(&self, beginning: Question) -> Result<RequestId, EngineError> {
+        beginning.check_ahead()?;
+        let mut inside = self.inside();
+        let request = inside.number();
+        let asked = inside.asked.len();
+        inside.ahead.push((asked, beginning));
+        inside.events.push_back(EngineEvent::LookedAhead(request));
+        Ok(request)
     }
 
     fn stop(&self) -> Result<(), EngineError> {
