@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use conversation::Answer;
 use engine::{Question, REST};
-use explain::Told;
+use evidence::Sighting;
+use evidence::live::Pace;
+use explain::{Grounding, Told, unconfirmed};
 use serde::Serialize;
 use values::config::DEFAULT_QUESTION;
 use values::frame::{Frame, Source};
@@ -18,7 +20,7 @@ use super::ask::read;
 use super::demo::samples;
 use super::heatmaps::Maps;
 use super::output::{json_line, text_line};
-use super::session::Session;
+use super::session::{Session, evidence_of};
 use super::{BenchArgs, CliError, Tools};
 
 /// A question whose answers are long enough to time decoding.
@@ -32,6 +34,9 @@ const GROUNDED: usize = 5;
 const SCENES: usize = 6;
 /// The size at which it is.
 const SCENE: (u32, u32) = (1280, 720);
+/// How long a moving scene is looked at, and how long one frame of it stands.
+const LIVE: Duration = Duration::from_secs(4);
+const FRAME: Duration = Duration::from_millis(33);
 /// How long before the question a picture is shown that is looked at ahead.
 const SHOWN: Duration = Duration::from_secs(2);
 
@@ -95,6 +100,11 @@ struct Figures {
     reading_share: Option<Spread>,
     /// Tying an answer to the picture, all readings: seconds, over the first pictures.
     grounding: Option<Spread>,
+    /// Tying what names a label, without a reading, and holding the answer against the labels: seconds.
+    tying: Option<Spread>,
+    /// Looks a second at a scene that goes on moving, and the share of one core that they take.
+    live_looks: Option<Spread>,
+    live_share: Option<Spread>,
     /// Tokens a second after the first one.
     decode_rate: Option<Spread>,
     /// Largest resident memory of the process, in bytes, where the system tells.
@@ -124,16 +134,18 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
 
     // Models of other kinds have no maps to measure.
     let vision = (tools.encoders.vision)(&model.folder).ok();
-    let mut columns: [Vec<f64>; 13] = Default::default();
+    let mut columns: [Vec<f64>; 14] = Default::default();
     let [first_word, decode_picture, prepare, prefill, prefill_rate, decode_rate, maps @ ..] =
         &mut columns;
-    let [attention, attention_share, reading, reading_share, grounding, first_label, seeing] = maps;
+    let [attention, attention_share, reading, reading_share, grounding, tying, seen @ ..] = maps;
+    let [first_label, seeing] = seen;
     for (index, file) in files.iter().enumerate() {
         // Each picture is new to the engine, which keeps the last ones it encoded.
         let shutter = Instant::now();
         let (pictures, decoded) = read(std::slice::from_ref(file), &[])?;
         let looking = Instant::now();
-        let evidence = session.evidence(&pictures, DEFAULT_QUESTION)?;
+        let seen = session.sightings(&pictures, DEFAULT_QUESTION)?;
+        let evidence = evidence_of(&seen);
         if !evidence.is_empty() {
             first_label.push(shutter.elapsed().as_secs_f64());
             seeing.push(looking.elapsed().as_secs_f64());
@@ -146,6 +158,12 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
         })?;
         if let Some(first) = first {
             first_word.push(first.as_secs_f64());
+        }
+        if let Some(Sighting { maps, .. }) = seen.first() {
+            let started = Instant::now();
+            let claims = unconfirmed(&answer.text, maps);
+            drop((claims, Grounding::at_once(&answer.text, maps)));
+            tying.push(started.elapsed().as_secs_f64());
         }
         decode_picture.push(decoded.as_secs_f64());
         prepare.push(answer.timings.prepare);
@@ -175,13 +193,16 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
     let ahead: Vec<_> = ahead.collect::<Result<_, _>>()?;
     let text = files.iter().rev().take(SCENES).map(|file| read_scene(&session, file));
     let text = text.collect::<Result<Vec<_>, _>>()?;
+    let live = files.iter().rev().take(SCENES).map(|file| glance_at(&session, file));
+    let (looks, shares) = live.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
     let peak_memory = peak_memory();
     drop(session);
     let starts = (0..args.starts).map(|_| cold_start(args)).collect::<Result<Vec<_>, _>>()?;
 
     let [first_word, decode_picture, prepare, prefill, prefill_rate, decode_rate, maps @ ..] =
         columns;
-    let [attention, attention_share, reading, reading_share, grounding, first_label, seeing] = maps;
+    let [attention, attention_share, reading, reading_share, grounding, tying, seen @ ..] = maps;
+    let [first_label, seeing] = seen;
     let figures = Figures {
         model: format!("{} {}", model.info.name, model.info.revision),
         weights: model.info.weights,
@@ -202,6 +223,9 @@ pub fn run(tools: Tools<'_>, args: &BenchArgs) -> Result<(), CliError> {
         reading: Spread::of(reading),
         reading_share: Spread::of(reading_share),
         grounding: Spread::of(grounding),
+        tying: Spread::of(tying),
+        live_looks: Spread::of(looks),
+        live_share: Spread::of(shares),
         decode_rate: Spread::of(decode_rate),
         peak_memory,
     };
@@ -243,6 +267,32 @@ fn read_scene(session: &Session, file: &Path) -> Result<f64, CliError> {
     Ok(started.elapsed().as_secs_f64())
 }
 
+/// Looks a second at a scene that moves with each frame of a camera, and the share of one core that
+/// they take. A look runs on one thread.
+fn glance_at(session: &Session, file: &Path) -> Result<(f64, f64), CliError> {
+    let (pictures, _) = read(&[file], &[])?;
+    let (width, height) = SCENE;
+    let scene = resize(&pictures[0].frame.pixels, width, height, Filter::Lanczos);
+    let (mut pace, started) = (Pace::default(), Instant::now());
+    let (mut looks, mut took) = (0, Duration::ZERO);
+    while started.elapsed() < LIVE {
+        std::thread::sleep(FRAME);
+        if pace.is_due(Instant::now()) {
+            let mut pixels = scene.clone();
+            let row = 3 * width as usize;
+            pixels.rotate_left(row * looks % (row * height as usize));
+            let frame = Frame::new(pixels, Source::Memory("a moving scene".into()));
+            let began = Instant::now();
+            pace.begin(began);
+            session.witness.glance(&Look { frame, region: None })?;
+            pace.took(began.elapsed());
+            (looks, took) = (looks + 1, took + began.elapsed());
+        }
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    Ok((looks as f64 / seconds, took.as_secs_f64() / seconds))
+}
+
 /// What was asked and answered about one picture; `None` for an answer without words.
 fn told(question: Question, answer: &Answer) -> Option<Told> {
     let picture = question.turns.first()?.pictures.last()?.clone();
@@ -276,7 +326,10 @@ fn table(figures: &Figures) -> Result<(), CliError> {
         ("  for a second to the first word", figures.attention_share),
         ("reading back (word maps), s", figures.reading),
         ("  for a second of prefill", figures.reading_share),
-        ("tying an answer to the picture, s", figures.grounding),
+        ("tying an answer, seen alone, s", figures.grounding),
+        ("tying an answer by its labels, s", figures.tying),
+        ("live: looks a second", figures.live_looks),
+        ("live: share of one core", figures.live_share),
     ];
     for (name, spread) in rows {
         let Some(Spread { n, median, min, max }) = spread else {

@@ -17,7 +17,7 @@ use values::text::one_line;
 use super::ask::read;
 use super::demo::samples;
 use super::output::{json_line, text_line};
-use super::session::Session;
+use super::session::{Session, evidence_of};
 use super::{CliError, ModelArgs, Tools};
 
 /// Samples that show more than one thing, or a drawing of a word.
@@ -164,14 +164,14 @@ fn name(tools: Tools<'_>, args: &NameArgs) -> Result<(), CliError> {
     let mut outcomes = Vec::with_capacity(set.len());
     for item in &set {
         let (pictures, _) = read(std::slice::from_ref(&item.file), &[])?;
-        let evidence = session.evidence(&pictures, &args.question)?;
-        let labels = match evidence.first() {
-            Some(seen) => seen.labels.clone(),
-            None => session.witness.evidence(&pictures[0])?.labels,
-        };
+        let mut seen = session.sightings(&pictures, &args.question)?;
+        let evidence = evidence_of(&seen);
+        if seen.is_empty() {
+            seen.push(session.witness.sighting(&pictures[0])?);
+        }
         let question = Question::told(&pictures, &evidence, args.question.as_str());
         let answer = session.ask(question, |_| Ok(()))?;
-        outcomes.push(Outcome::new(item, labels.iter().next(), answer.text));
+        outcomes.push(Outcome::new(item, &seen[0], answer.text));
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -180,12 +180,18 @@ fn name(tools: Tools<'_>, args: &NameArgs) -> Result<(), CliError> {
         return json_line(&mut stdout(), &naming);
     }
     let mut out = stdout().lock();
-    for Outcome { image, label, answer, named, label_right, .. } in &naming.outcomes {
+    for Outcome { image, label, answer, named, label_right, claims, .. } in &naming.outcomes {
         let mark = |right: bool| if right { "named" } else { "-" };
         let label = label.as_ref().map_or("–", |(name, _)| name);
         let row =
             format!("{image:28} {:5} {label:28} {:5} {answer}", mark(*label_right), mark(*named));
-        text_line(&mut out, &row)?;
+        let doubtful = claims.iter().filter(|claim| !claim.is_confirmed());
+        let doubtful: Vec<&str> = doubtful.map(|claim| &*claim.noun).collect();
+        let doubtful = match &doubtful[..] {
+            [] => String::new(),
+            nouns => format!(" [not confirmed: {}]", nouns.join(", ")),
+        };
+        text_line(&mut out, &format!("{row}{doubtful}"))?;
     }
     let Naming { n, labels, answers, hedged, wrong, reliability, .. } = &naming;
     for (name, Interval { share, low, high }) in [("label encoder", labels), ("answers", answers)] {

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use evidence::Label;
+use evidence::Sighting;
+use explain::{Claim, claims};
 use serde::{Deserialize, Serialize};
 use values::text::holds;
 
@@ -75,12 +76,15 @@ pub struct Outcome {
     pub named: bool,
     /// Whether it says that it is not sure.
     pub hedged: bool,
+    /// The animals, vehicles and people that it says to be there, and how far they are borne out.
+    pub claims: Vec<Claim>,
 }
 
 impl Outcome {
     /// Judges what was seen in `item`, and answered.
     #[must_use]
-    pub fn new(item: &Item, label: Option<&Label>, answer: String) -> Self {
+    pub fn new(item: &Item, seen: &Sighting, answer: String) -> Self {
+        let label = seen.evidence.labels.iter().next();
         let label = label.map(|label| (label.name.clone(), label.probability));
         Self {
             image: item.image.clone(),
@@ -88,6 +92,7 @@ impl Outcome {
             label_right: label.as_ref().is_some_and(|(name, _)| is_named(name, &item.accept)),
             label,
             named: is_named(&answer, &item.accept),
+            claims: claims(&answer, &seen.maps),
             hedged: HEDGES.iter().any(|hedge| holds(&answer, hedge)),
             answer,
         }
@@ -164,14 +169,23 @@ impl Bin {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use evidence::{Evidence, Label, LabelMaps, Labels};
+    use values::region::Region;
+
     use super::*;
 
     fn outcome(label: Option<(&str, f32)>, answer: &str) -> Outcome {
         let accept = vec!["lynx".to_owned(), "wild cat".to_owned()];
         let item = Item { image: "a.jpg".into(), file: "a.jpg".into(), accept };
-        let label =
+        let sure =
             label.map(|(name, probability)| Label { name: name.into(), kind: None, probability });
-        Outcome::new(&item, label.as_ref(), answer.into())
+        let labels = Labels { sure, perhaps: Vec::new() };
+        let names = [("lynx", Some("cat")), ("beagle", Some("dog"))];
+        let maps = LabelMaps::of_names(&names, &[9.0, 0.0, 0.0], (1, 1), Region::WHOLE).unwrap();
+        let evidence = Evidence { labels, ..Evidence::default() };
+        Outcome::new(&item, &Sighting { evidence, maps: Arc::new(maps) }, answer.into())
     }
 
     #[test]
@@ -183,6 +197,8 @@ mod tests {
             outcome(None, "I'm not sure. It may be two wild cats."),
         ]);
         assert_eq!((naming.n, naming.hedged, naming.wrong), (4, 2, 1));
+        let confirmed = |at: usize| naming.outcomes[at].claims[0].is_confirmed();
+        assert!(confirmed(0) && !confirmed(1));
         assert!((naming.labels.share - 0.5).abs() < 1e-9);
         assert!((naming.answers.share - 0.5).abs() < 1e-9);
         let [low, high] = &naming.reliability[..] else { panic!("{:?}", naming.reliability) };

@@ -16,13 +16,25 @@ use super::ties::nouns;
 const DENIED: &[&str] =
     &["not", "no", "without", "never", "nor", "neither", "cannot", "unless", "if"];
 
-/// A phrase of an answer that nothing in the picture bears out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A phrase of an answer that says something to be there which the label encoder can tell to be absent.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Claim {
     /// Where it stands, in bytes of the answer's text.
     pub bytes: Range<usize>,
     /// What it says to be there, such as "dog".
     pub noun: String,
+    /// What that is.
+    pub class: Class,
+    /// How far the picture bears it out: see [`Support::chance`].
+    pub chance: f32,
+}
+
+impl Claim {
+    /// Whether the picture bears it out.
+    #[must_use]
+    pub fn is_confirmed(&self) -> bool {
+        self.chance >= least(self.class)
+    }
 }
 
 /// The least chance that bears out a claim, at the place where it is highest.
@@ -33,18 +45,25 @@ fn least(class: Class) -> f32 {
     }
 }
 
-/// The phrases of the answer `text` that `maps` do not bear out.
+/// What the answer `text` claims, held against `maps`.
 #[must_use]
-pub fn unconfirmed(text: &str, maps: &LabelMaps) -> Vec<Claim> {
+pub fn claims(text: &str, maps: &LabelMaps) -> Vec<Claim> {
     let chunks = phrases::chunks(text);
     let claims = chunks.iter().filter(|chunk| !is_denied(&text[..chunk.bytes.start]));
     let claims = claims.filter_map(|chunk| {
         let noun = nouns(text, chunk).find(|noun| maps.knows(noun))?;
         let Support { class, chance } = maps.support(noun)?;
-        let claim = || Claim { bytes: chunk.bytes.clone(), noun: noun.to_lowercase() };
-        (chance < least(class)).then(claim)
+        Some(Claim { bytes: chunk.bytes.clone(), noun: noun.to_lowercase(), class, chance })
     });
     claims.collect()
+}
+
+/// Those that `maps` do not bear out.
+#[must_use]
+pub fn unconfirmed(text: &str, maps: &LabelMaps) -> Vec<Claim> {
+    let mut claims = claims(text, maps);
+    claims.retain(|claim| !claim.is_confirmed());
+    claims
 }
 
 /// What there is to say of these claims in one sentence.

@@ -22,7 +22,7 @@ use values::config::Fill;
 use values::heatmap::Heatmap;
 use values::region::Region;
 
-pub use claims::{Claim, doubt, unconfirmed};
+pub use claims::{Claim, claims, doubt, unconfirmed};
 pub use explainer::{Explainer, MapNews};
 pub use place::Place;
 pub use readback::{Aim, Finding, Readback, read_all};
