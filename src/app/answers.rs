@@ -2,6 +2,7 @@
 
 use conversation::{Answer, Finish, Token};
 use engine::{EngineError, EngineEvent, RequestId};
+use explain::unconfirmed;
 use ui::status::EngineState;
 use ui::talk;
 use values::frame::Frame;
@@ -178,8 +179,11 @@ impl App {
                 if answer.finish == Finish::Stopped {
                     self.view.live.coming = None;
                 } else {
+                    let coming = self.view.live.coming.as_ref();
+                    let maps = coming.and_then(|card| self.label_maps_of(card));
                     if let Some(card) = &mut self.view.live.coming {
                         card.finish(answer);
+                        card.claims = maps.map(|maps| unconfirmed(card.text(), &maps));
                     }
                     self.view.live.hold();
                     self.live_frame = under_way.live;

@@ -4,13 +4,17 @@
 //! the most. A question takes the place of the readings; what they were for is then left as it is.
 //! What is computed between them is computed by [`Reader`], on a thread of its own.
 
-use conversation::{Finish, Picture};
+use std::sync::Arc;
+
+use conversation::Finish;
 use engine::{EngineError, Question, RequestId, Scores};
+use evidence::LabelMaps;
 use explain::{
     Aim, Explainer, Finding, Grounding, MapNews, ReadId, ReadNews, Reader, Search, Told,
     unconfirmed,
 };
 use ui::maps::{MapAction, MapKind, Wanted, card};
+use ui::talk::Card;
 use values::frame::FrameId;
 use values::job::Trouble;
 use values::picture::{About, ImageInput, Look};
@@ -309,8 +313,7 @@ impl App {
             if !answered || card.claims.is_some() || card.exchange.answer.finish == Finish::Failed {
                 continue;
             }
-            let about = card.exchange.pictures.first().map(Picture::about);
-            let Some(maps) = about.and_then(|about| self.label_maps(&about)) else { continue };
+            let Some(maps) = self.label_maps_of(card) else { continue };
             let claims = unconfirmed(card.text(), &maps);
             let tied = Grounding::at_once(card.text(), &maps);
             let card = &mut self.view.talk.cards[index];
@@ -319,6 +322,11 @@ impl App {
                 card.grounding = Wanted::Ready(tied);
             }
         }
+    }
+
+    /// Where labels are in the picture that a card is about, once somebody looked.
+    pub(super) fn label_maps_of(&self, card: &Card) -> Option<Arc<LabelMaps>> {
+        self.label_maps(&card.exchange.pictures.first()?.about())
     }
 
     /// Begins to read back the answer that is shown, for the phrases that no label ties, where nothing

@@ -108,6 +108,9 @@ fn held(ui: &mut Ui, view: &View, palette: Palette, actions: &mut Vec<Action>) {
             RichText::new("Underlined: new since the last look").size(12.5).color(palette.weak),
         );
     }
+    if let Some(doubt) = card.doubt() {
+        ui.label(RichText::new(doubt).size(13.0).color(palette.warn));
+    }
     caution(ui, card, palette);
     if live.held.is_some() && labelled_button(ui, ICON_PUSH_PIN, "Keep this").clicked() {
         actions.push(Action::KeepLive);

@@ -156,9 +156,14 @@ impl Card {
     /// The answer as it is read aloud, with the caution that belongs to it.
     pub fn spoken(&self) -> String {
         let text = markdown::plain(self.text());
-        let claims = self.claims.as_deref().and_then(doubt);
-        let added = [claims.as_deref(), self.caution.map(|caution| &*caution.text)];
+        let doubt = self.doubt();
+        let added = [doubt.as_deref(), self.caution.map(|caution| &*caution.text)];
         added.into_iter().flatten().fold(text, |text, more| format!("{} {more}", text.trim_end()))
+    }
+
+    /// What is said of what nothing bears out, where there is any.
+    pub fn doubt(&self) -> Option<String> {
+        self.claims.as_deref().and_then(doubt)
     }
 
     /// What else its picture may show than what the answer names: the likeliest first.
@@ -345,9 +350,7 @@ fn remarks(ui: &mut Ui, view: &View, card: &Card, palette: Palette) {
         }
         _ => {}
     }
-    if let Some(doubt) = card.claims.as_deref().and_then(doubt) {
-        remarks.push((true, doubt));
-    }
+    remarks.extend(card.doubt().map(|doubt| (true, doubt)));
     match answer.finish {
         Finish::Stopped => remarks.push((false, "Stopped.".to_owned())),
         Finish::Interrupted => {

@@ -21,10 +21,11 @@ use mistralrs::{
 use tokio::sync::mpsc;
 use values::panics;
 
+use crate::Worker;
+use crate::ending::{Ending, Of};
 use crate::load::Loaded;
 use crate::prompt::{self, Prompt, Written};
 use crate::sampler::only;
-use crate::{Ending, Of, Worker};
 
 /// The longest prompt that is looked at ahead, in tokens: with the shipped model its keys and values
 /// take 94 MB.

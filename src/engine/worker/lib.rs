@@ -9,7 +9,9 @@
 
 mod ahead;
 mod answer;
+mod ending;
 mod load;
+mod loading;
 mod memory;
 mod prompt;
 mod reading;
@@ -20,21 +22,23 @@ use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use ahead::{Held, Looking};
+use ahead::Held;
 use answer::{Ready, Running};
 use conversation::{Answer, Finish};
+use ending::{Ending, Of, end_of};
 use engine::{
     Backend, Engine, EngineCommand, EngineError, EngineEvent, LoadProgress, LoadRequest, Notify,
     Question, RequestId, ScoreRequest,
 };
 use load::Loaded;
+use loading::{AfterLoading, Loading, next_of_load};
 use mistralrs::core::Response;
 use sampler::SampledToken;
 use score::Scoring;
 use tokio::runtime::Runtime;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use values::panics;
 use values::text::first_line;
 
@@ -42,8 +46,6 @@ use values::text::first_line;
 const PAUSE: Duration = Duration::from_millis(2);
 /// Readings that may wait; each holds pictures.
 const SCORES: usize = 8;
-/// Longest wait for mistral.rs to drop a model; it may be busy with a long prompt.
-const UNLOAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// mistral.rs as an engine.
 pub const BACKEND: Backend = Backend { start, accelerator: load::ACCELERATOR };
@@ -116,64 +118,6 @@ struct Worker {
     /// What brings no words, or no more, until mistral.rs has put it down too: two requests inside it
     /// would be computed together.
     ending: Option<Ending>,
-}
-
-/// A load under way.
-struct Loading {
-    request: RequestId,
-    load: LoadRequest,
-    result: oneshot::Receiver<Result<Loaded, EngineError>>,
-    progress: mpsc::Receiver<LoadProgress>,
-    /// A reload after a failure happens unseen.
-    silent: bool,
-}
-
-/// A load cannot be interrupted: this comes when it is over.
-enum AfterLoading {
-    Load(RequestId, LoadRequest),
-    Unload(RequestId),
-}
-
-/// What mistral.rs has not yet put down.
-struct Ending {
-    responses: mpsc::Receiver<Response>,
-    of: Of,
-    /// Whether it went as it should.
-    well: bool,
-    /// Whether mistral.rs refused it, and is as it was before.
-    refused: bool,
-}
-
-/// What an [`Ending`] is of.
-enum Of {
-    /// An answer that is over for the user.
-    Answer,
-    /// A look ahead.
-    Looking(Looking),
-    /// What mistral.rs held is let go of.
-    LettingGo,
-}
-
-impl Ending {
-    fn new(responses: mpsc::Receiver<Response>, of: Of) -> Self {
-        // The pass that has things let go of must fail; every other one must not.
-        let well = !matches!(of, Of::LettingGo);
-        Self { responses, of, well, refused: false }
-    }
-
-    /// Waits until mistral.rs lets go of it; whatever is still said of it is for nobody.
-    async fn over(&mut self) {
-        while let Some(response) = self.responses.recv().await {
-            match (&self.of, response) {
-                (Of::LettingGo, response) => {
-                    self.well = matches!(response, Response::CompletionModelError(..));
-                }
-                (_, Response::Chunk(_) | Response::Done(_)) => {}
-                (Of::Looking(_), Response::ValidationError(_)) => self.refused = true,
-                _ => self.well = false,
-            }
-        }
-    }
 }
 
 /// What woke the worker.
@@ -348,86 +292,6 @@ impl Worker {
         }
     }
 
-    /// Lets the load under way run to its end unwanted, with `next` to come after it.
-    async fn give_up_loading(&mut self, next: AfterLoading) {
-        let given_up = match self.after_loading.replace(next) {
-            Some(AfterLoading::Load(request, _)) => Some(request),
-            Some(AfterLoading::Unload(request)) => {
-                self.send(EngineEvent::Unloaded(request)).await;
-                None
-            }
-            None => self.loading.as_ref().filter(|load| !load.silent).map(|load| load.request),
-        };
-        if let Some(request) = given_up {
-            self.send(EngineEvent::Failed(request, EngineError::Replaced)).await;
-        }
-    }
-
-    /// Drops the model and waits until mistral.rs, on its own thread, has dropped it too: two models
-    /// at once may be more than the machine has room for.
-    async fn unload_model(&mut self) {
-        self.forget_look().await;
-        self.let_go_of_ending().await;
-        self.forget_scores().await;
-        self.let_go_of_scoring().await;
-        self.held = Held::Nothing;
-        let Some(model) = self.model.take() else { return };
-        let tokenizer = Arc::downgrade(&model.tokenizer);
-        drop(model);
-        let given_up = Instant::now() + UNLOAD_TIMEOUT;
-        while tokenizer.strong_count() > 0 && Instant::now() < given_up {
-            tokio::time::sleep(PAUSE).await;
-        }
-        memory::give_back();
-    }
-
-    fn start_load(&mut self, request: RequestId, load: LoadRequest, silent: bool) {
-        let (result, progress) = load::start(load.clone(), self.may_hold);
-        self.loading = Some(Loading { request, load, result, progress, silent });
-    }
-
-    async fn loaded(&mut self, result: Result<Loaded, EngineError>) {
-        let Some(Loading { request, load, silent, .. }) = self.loading.take() else { return };
-        if let Some(next) = self.after_loading.take() {
-            self.model = result.ok();
-            self.unload_model().await;
-            match next {
-                AfterLoading::Load(request, load) => self.start_load(request, load, false),
-                AfterLoading::Unload(request) => self.send(EngineEvent::Unloaded(request)).await,
-            }
-            return;
-        }
-        match result {
-            Ok(loaded) => {
-                let about = loaded.about.clone();
-                // The first token, which every model says once, left something.
-                self.held = if loaded.holds_prefixes { Held::Answer } else { Held::Nothing };
-                self.model = Some(loaded);
-                if !silent {
-                    self.send(EngineEvent::Ready(request, about)).await;
-                }
-                self.go_on().await;
-            }
-            Err(error) => {
-                if silent {
-                    // The next question tries again, and is told if that fails too.
-                    self.broken = Some(load);
-                } else {
-                    self.wanted = None;
-                    self.send(EngineEvent::Failed(request, error.clone())).await;
-                }
-                let scores = std::mem::take(&mut self.to_score).into_iter();
-                let waiting = self.waiting.take().map(|(request, _)| request);
-                let ready = self.ready.take().map(|(request, _)| request);
-                let look = self.to_look.take().map(|(request, _)| request);
-                let waiting = waiting.into_iter().chain(ready).chain(look);
-                for request in waiting.chain(scores.map(|(request, _)| request)) {
-                    self.send(EngineEvent::Failed(request, error.clone())).await;
-                }
-            }
-        }
-    }
-
     /// Asks the question that waits, else reads the answer that waits, else looks ahead, if nothing
     /// stands before it.
     async fn go_on(&mut self) {
@@ -501,14 +365,6 @@ impl Worker {
         }
     }
 
-    /// Loads the model again, unseen: a failed pass may leave a poisoned lock or half a cache.
-    async fn reload(&mut self, request: RequestId) {
-        if let Some(again) = self.model.as_ref().map(|broken| broken.request.clone()) {
-            self.unload_model().await;
-            self.start_load(request, again, true);
-        }
-    }
-
     async fn sampled(&mut self, sampled: SampledToken) {
         let Some(running) = &mut self.running else { return };
         if let Some(token) = running.take(&sampled) {
@@ -549,53 +405,6 @@ impl Worker {
         self.reload(request).await;
     }
 
-    /// mistral.rs has put down what nobody waits for words of.
-    async fn ended(&mut self) {
-        let Some(Ending { of, well, refused, .. }) = self.ending.take() else { return };
-        let holds = self.model.as_ref().is_some_and(|model| model.holds_prefixes);
-        let crashed = self.model.as_ref().is_some_and(|model| model.requests.is_closed());
-        let failed = !well || crashed;
-        match of {
-            Of::Answer if holds => self.held = Held::Answer,
-            Of::Looking(looking) => {
-                let request = looking.request;
-                let event = if failed || refused {
-                    let reason = "it could not be looked at ahead".into();
-                    EngineEvent::Failed(request, EngineError::Answer(reason))
-                } else {
-                    if holds {
-                        self.held = looking.held();
-                    }
-                    EngineEvent::LookedAhead(request)
-                };
-                self.send(event).await;
-            }
-            Of::LettingGo => self.may_hold &= !failed,
-            Of::Answer => {}
-        }
-        if failed {
-            let load = self.model.as_ref().map(|broken| broken.request.clone());
-            self.unload_model().await;
-            self.broken = load;
-        }
-        self.go_on().await;
-    }
-
-    /// Waits for the end of what nobody waits for words of: mistral.rs may have to find someone to
-    /// answer.
-    async fn let_go_of_ending(&mut self) {
-        let Some(mut ending) = self.ending.take() else { return };
-        match &ending.of {
-            // A stream that nobody hears is given up.
-            Of::Answer => {}
-            Of::Looking(looking) => {
-                let failed = EngineEvent::Failed(looking.request, EngineError::Superseded);
-                self.send(failed).await;
-            }
-            Of::LettingGo => ending.over().await,
-        }
-    }
-
     /// Ends the answer or the question under way, if any, as stopped.
     async fn stop(&mut self) {
         if self.running.is_some() {
@@ -634,19 +443,6 @@ impl Worker {
     }
 }
 
-async fn next_of_load(loading: &mut Option<Loading>) -> Wake {
-    let Some(loading) = loading else {
-        return pending().await;
-    };
-    tokio::select! {
-        biased;
-        Some(progress) = loading.progress.recv() => Wake::Progress(progress),
-        result = &mut loading.result => Wake::Loaded(Box::new(
-            result.unwrap_or_else(|_| Err(EngineError::Load("no thread could be started".into()))),
-        )),
-    }
-}
-
 async fn next_of_answer(running: &mut Option<Running>) -> Wake {
     let Some(running) = running else {
         return pending().await;
@@ -656,12 +452,6 @@ async fn next_of_answer(running: &mut Option<Running>) -> Wake {
         Some(sampled) = running.sampled.recv() => Wake::Sampled(sampled),
         response = running.responses.recv() => Wake::Response(response),
     }
-}
-
-async fn end_of(ending: &mut Option<Ending>) -> Wake {
-    let Some(ending) = ending else { return pending().await };
-    ending.over().await;
-    Wake::Ended
 }
 
 #[cfg(test)]
