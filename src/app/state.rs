@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use explain::Search;
 use serde::Serialize;
 use ui::View;
 use ui::maps::MapKind;
@@ -39,6 +40,8 @@ struct State<'a> {
     answers: usize,
     /// Phrases of answers that have a place in their picture.
     placed: usize,
+    /// Answers that were read back for the places of their phrases.
+    read_back: usize,
     /// Which map is chosen.
     map: Option<&'static str>,
 }
@@ -48,8 +51,8 @@ impl<'a> State<'a> {
         let size = ctx.content_rect().size();
         let (focused, pointer) = ctx.input(|input| (input.focused, input.pointer.latest_pos()));
         let cards = &view.talk.cards;
-        let phrases = cards.iter().filter_map(|card| card.grounding.ready());
-        let phrases = phrases.flat_map(|grounding| &grounding.phrases);
+        let ties = || cards.iter().filter_map(|card| card.grounding.ready());
+        let phrases = ties().flat_map(|grounding| &grounding.phrases);
         Self {
             size: [size.x.round() as u32, size.y.round() as u32],
             focused,
@@ -66,6 +69,7 @@ impl<'a> State<'a> {
             question: &view.ask.question,
             answers: cards.iter().filter(|card| !card.under_way).count(),
             placed: phrases.filter(|phrase| !phrase.places.is_empty()).count(),
+            read_back: ties().filter(|grounding| grounding.search == Search::Over).count(),
             map: view.maps.kind.map(MapKind::name),
         }
     }

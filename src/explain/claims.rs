@@ -10,7 +10,7 @@ use evidence::{Class, LabelMaps, Support};
 use grounding::phrases;
 use serde::Serialize;
 
-use super::ties::nouns;
+use super::ties::{LEAST_CHANCE, nouns};
 
 /// Words after which a sentence says that something is not there, or may not be.
 const DENIED: &[&str] =
@@ -33,15 +33,7 @@ impl Claim {
     /// Whether the picture bears it out.
     #[must_use]
     pub fn is_confirmed(&self) -> bool {
-        self.chance >= least(self.class)
-    }
-}
-
-/// The least chance that bears out a claim, at the place where it is highest.
-fn least(class: Class) -> f32 {
-    match class {
-        Class::Animal | Class::Vehicle => 0.05,
-        Class::Person => 0.1,
+        self.chance >= LEAST_CHANCE
     }
 }
 

@@ -268,15 +268,20 @@ fn sample() {
     let colours: std::collections::HashSet<[u8; 3]> = picture.pixels().map(|p| p.0).collect();
     assert!(colours.len() > 2000, "{} colours: nothing is drawn", colours.len());
 
-    // The encoder's attention is laid over the picture, and taken away again.
-    desk.map("F2", Some("Encoder attention"));
-    desk.until_changed("encoder", &picture);
-    desk.map("F2", Some("Word map"));
-    // Eleven readings of the answer: then its phrase is tied to the picture.
+    // What it names is tied to the picture at once, by where the label encoder sees it.
     let is_placed = |state: &Value| state["placed"].as_u64() >= Some(1);
     desk.until("a phrase with a place", |_, state| is_placed(state));
+    // Maps are laid over the picture, and taken away again.
+    desk.map("F2", Some("Label map"));
+    desk.until_changed("label", &picture);
+    desk.map("F2", Some("Word map"));
+    desk.until("eleven readings of the answer", |_, state| state["read_back"] == 1);
     desk.picture("word");
-    desk.map("shift+F2", Some("Encoder attention"));
+    desk.map("F2", Some("Encoder attention"));
+    desk.until_changed("encoder", &picture);
+    for map in ["Word map", "Label map"] {
+        desk.map("shift+F2", Some(map));
+    }
     desk.map("shift+F2", None);
     desk.point((640, 330));
     desk.picture("grounded");
