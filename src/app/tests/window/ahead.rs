@@ -91,7 +91,7 @@ fn a_question_goes_first_and_so_do_readings() {
     let mut driver = start(&["cat.jpg"], Start { specialists, ..Start::default() });
     driver.ask("What?");
     driver.until_asked(1);
-    driver.engine.say(&["A", " cat."], 0.9);
+    driver.engine.say(&["A", " robot."], 0.9);
     driver.engine.end(Finish::End);
     driver.until_readings(1);
     wait(&mut driver);
