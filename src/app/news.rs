@@ -65,8 +65,8 @@ impl App {
         }
         self.follow_evidence();
         self.tie_at_once();
-        self.follow_ahead(ctx);
         self.follow_maps();
+        self.follow_ahead(ctx);
         if self.view.dialog == Some(Dialog::Settings) {
             self.view.system.frames = self.meter.cost().map(|cost| cost.to_string());
         }
