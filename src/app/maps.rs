@@ -10,13 +10,13 @@ use conversation::Finish;
 use engine::{EngineError, Question, RequestId, Scores};
 use evidence::LabelMaps;
 use explain::{
-    Aim, Explainer, Finding, Grounding, MapNews, ReadId, ReadNews, Reader, Search, Told,
+    Aim, Explainer, Finding, Grounding, MapNews, READINGS, ReadId, ReadNews, Reader, Search, Told,
     unconfirmed,
 };
 use ui::maps::{MapAction, MapKind, Wanted, card};
 use ui::talk::Card;
 use values::frame::FrameId;
-use values::job::Trouble;
+use values::job::{Progress, Trouble};
 use values::picture::{About, ImageInput, Look};
 use values::region::Region;
 
@@ -548,7 +548,9 @@ impl App {
 fn show_grounding(known: &mut Wanted<Grounding>, news: Wanted<Grounding>) {
     match (&mut *known, news) {
         (Wanted::Ready(known), Wanted::Ready(news)) => *known = news.keeping(known),
-        (Wanted::Ready(_), Wanted::Coming) => {}
+        (Wanted::Ready(known), Wanted::Coming) => {
+            known.search = Search::UnderWay(Progress::new(0, READINGS));
+        }
         (Wanted::Ready(known), Wanted::None) => known.search = Search::Open,
         (Wanted::Ready(known), Wanted::Failed(reason)) => known.search = Search::Failed(reason),
         (_, news) => *known = news,

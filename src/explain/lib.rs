@@ -28,6 +28,7 @@ pub use place::Place;
 pub use readback::{Aim, Finding, Readback, read_all};
 pub use reader::{ReadId, ReadNews, Reader};
 pub use shown::ShownMap;
+pub use sight::READINGS;
 pub use ties::{Grounding, Phrase, Search, Tie};
 pub use told::Told;
 

@@ -17,6 +17,9 @@ use super::told::Left;
 const WINDOW: usize = 4;
 /// Windows a side.
 const WINDOWS: usize = (GRID - WINDOW) / (WINDOW / 2) + 1;
+/// How often an answer is read back for the places of its phrases: as it was given, about nothing, and
+/// about each window.
+pub const READINGS: u64 = (2 + WINDOWS * WINDOWS) as u64;
 /// From the edge of the square to the first window's centre, less half the distance of centres: the
 /// map has one cell around each window's centre.
 const EDGE: f32 = 0.125;

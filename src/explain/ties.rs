@@ -50,6 +50,12 @@ pub enum Search {
 }
 
 impl Search {
+    /// Whether it is being read.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        matches!(self, Self::UnderWay(_))
+    }
+
     /// Whether the answer was not read yet.
     #[must_use]
     pub fn is_to_come(&self) -> bool {
@@ -126,8 +132,7 @@ impl Grounding {
     /// The same, while it is read, with the places that were known before.
     #[must_use]
     pub fn keeping(mut self, before: &Self) -> Self {
-        let known = matches!(self.search, Search::UnderWay(_))
-            && self.phrases.len() == before.phrases.len();
+        let known = self.search.is_under_way() && self.phrases.len() == before.phrases.len();
         for (phrase, old) in self.phrases.iter_mut().zip(&before.phrases).filter(|_| known) {
             if phrase.places.is_empty() && !old.places.is_empty() {
                 *phrase = old.clone();

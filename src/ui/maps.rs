@@ -158,7 +158,7 @@ impl MapKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Label => "Label map",
-            Self::Encoder => "Encoder attention",
+            Self::Encoder => "Attention",
             Self::Word => "Word map",
             Self::Phrase => "Phrase map",
             Self::Causal => "Causal check",

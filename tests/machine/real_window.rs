@@ -277,7 +277,7 @@ fn sample() {
     desk.map("F2", Some("Word map"));
     desk.until("eleven readings of the answer", |_, state| state["read_back"] == 1);
     desk.picture("word");
-    desk.map("F2", Some("Encoder attention"));
+    desk.map("F2", Some("Attention"));
     desk.until_changed("encoder", &picture);
     for map in ["Word map", "Label map"] {
         desk.map("shift+F2", Some(map));

@@ -20,7 +20,6 @@ mod score;
 
 use std::collections::VecDeque;
 use std::future::pending;
-use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
 
@@ -456,6 +455,7 @@ async fn next_of_answer(running: &mut Option<Running>) -> Wake {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use conversation::Options;

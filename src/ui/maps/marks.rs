@@ -105,8 +105,7 @@ pub fn can_look_again(view: &View, index: usize) -> bool {
     let card = &view.talk.cards[index];
     let Wanted::Ready(found) = &card.grounding else { return false };
     let by_label = |phrase: &Phrase| matches!(phrase.tie, Tie::Label(_));
-    let reading = matches!(found.search, Search::UnderWay(_));
-    is_shown(view, card) && !reading && found.phrases.iter().any(by_label)
+    is_shown(view, card) && !found.search.is_under_way() && found.phrases.iter().any(by_label)
 }
 
 /// What ties this card's answer to the picture.

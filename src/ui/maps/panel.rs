@@ -56,6 +56,7 @@ fn selector(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     ui.horizontal_wrapped(|ui| {
         if ui.available_width() >= SEGMENTS {
             ui.spacing_mut().item_spacing = vec2(space::XS, space::XS);
+            ui.spacing_mut().button_padding.x = 8.0;
             for kind in choices {
                 let text = RichText::new(name(kind)).size(13.5);
                 let button = Button::selectable(wanted == kind, text);

@@ -1,6 +1,6 @@
 //! Which map is to be seen, or what there is to say in its place.
 
-use explain::ShownMap;
+use explain::{Search, ShownMap};
 
 use super::{MapKind, Maps, Wanted, WordSource, card, is_shown, labels, shown_pixels};
 use crate::View;
@@ -60,11 +60,15 @@ fn word(view: &View) -> Result<ShownMap, Instead> {
     let Some(card) = card(view) else {
         return Err(Instead::Hint("Ask about the picture first, or type a word."));
     };
-    let of = wanted(
-        &view.talk.cards[card].grounding,
-        "Looking for the answer's words in the picture …",
-        "Choose a word of the answer, or type one.",
-    )?;
+    let looking = "Looking for the answer's words in the picture …";
+    let hint = "Choose a word of the answer, or type one.";
+    let of = wanted(&view.talk.cards[card].grounding, looking, hint)?;
+    if of.words.is_empty() && (of.search.is_to_come() || of.search.is_under_way()) {
+        return Err(Instead::Coming(looking));
+    }
+    if let (Search::Failed(reason), true) = (&of.search, of.words.is_empty()) {
+        return Err(Instead::Failed(reason.clone()));
+    }
     let shown = of.word(card, view.maps.word).and_then(|word| {
         let seen = ShownMap::seen(of, word).filter(|_| view.maps.source == WordSource::Seen);
         seen.or_else(|| ShownMap::features(of, word))

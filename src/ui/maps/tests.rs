@@ -5,7 +5,7 @@ use std::time::Duration;
 use conversation::{Answer, Exchange, Finish, Options, Picture};
 use values::frame::{Frame, Source};
 
-use explain::Grounding;
+use explain::{Grounding, Search};
 use values::heatmap::Heatmap;
 
 use super::pick::{Instead, pick};
@@ -75,6 +75,9 @@ fn without_a_map_it_is_said_what_to_do() {
     view.maps.kind = Some(MapKind::Word);
     assert!(matches!(pick(&view), Err(Instead::Hint(_))));
     view.talk.cards[1].grounding = Wanted::Ready(Grounding::default());
+    assert!(matches!(pick(&view), Err(Instead::Coming(_))), "it was not read yet");
+    let read = Grounding { search: Search::Over, ..Grounding::default() };
+    view.talk.cards[1].grounding = Wanted::Ready(read);
     assert!(matches!(pick(&view), Err(Instead::Hint(hint)) if hint.contains("no word")));
     view.maps.kind = Some(MapKind::Causal);
     assert!(matches!(pick(&view), Err(Instead::Hint(_))));

@@ -161,7 +161,7 @@ fn another_conversation_forgets_the_readings() {
 #[test]
 fn without_an_encoder_the_map_says_why() {
     let mut driver = answered();
-    driver.click("Encoder attention");
+    driver.click("Attention");
     driver.until("the encoder was tried", |view| matches!(view.maps.encoder, Wanted::Failed(_)));
     assert!(driver.has("there is no encoder"));
 }
@@ -178,7 +178,7 @@ fn maps_of_encoders_come_again_after_a_panic_and_after_two_it_is_said_once() {
     let start = Start { encoders: Some(FRAGILE_ENCODERS), ..Start::default() };
     let mut driver = Driver::with(Start { pictures: vec![sample("cat.jpg")], ..start });
     driver.until("the picture is shown", |view| view.stage.shown.is_some());
-    driver.click("Encoder attention");
+    driver.click("Attention");
     driver.until("it is there", |view| view.maps.encoder.ready().is_some());
     // Another model lets go of the encoder of the one before.
     reload(&mut driver, "32 bit (f32)");
@@ -225,7 +225,7 @@ fn a_large_picture_with_all_maps_costs_a_frame_no_more_than_drawing_does() {
     driver.engine.end(Finish::End);
     driver.until("it is complete", |view| !view.talk.is_answering());
     driver.read_back();
-    driver.click("Encoder attention");
+    driver.click("Attention");
     driver.until("it is there", |view| view.maps.encoder.ready().is_some());
     driver.click("Phrase map");
     driver.until("the choices are there", |view| view.maps.choices.len() == 2);

@@ -91,6 +91,20 @@ fn the_map_of_a_label_is_shown_while_it_is_pointed_at_or_chosen() {
 }
 
 #[test]
+fn the_words_of_what_a_label_ties_are_read_once_they_are_wanted() {
+    let mut driver = answered(&[" A", " cat", "."]);
+    driver.steps();
+    assert!(driver.engine.readings().is_empty());
+    driver.click("Word map");
+    assert!(driver.has("Looking for the answer's words in the picture"));
+    driver.read_back();
+    assert_eq!(driver.engine.readings().len(), 11);
+    let label = Tie::Label("tabby cat".into());
+    assert_eq!(ties(driver.view()), [("A cat".to_owned(), label, 1)]);
+    assert!(driver.has("Where the model would see 'cat' if it saw it."));
+}
+
+#[test]
 fn what_nothing_bears_out_is_dotted_and_said() {
     let driver = answered(&[" A", " cat", " and", " a", " woman", "."]);
     assert!(driver.has("a woman, not confirmed"));

@@ -29,7 +29,7 @@ fn showing(kind: MapKind) -> Bench {
 fn every_map_is_chosen_and_says_what_it_may_claim() {
     let mut bench = answered(WIDE, false);
     bench.view().maps.encoder = encoder(6.0);
-    bench.click("Encoder attention");
+    bench.click("Attention");
     assert_eq!(bench.asked(), [MapAction::Show(Some(MapKind::Encoder))]);
     assert!(bench.has(
         "Where the vision encoder's attention flowed. The same for every question. Not why the \
