@@ -164,9 +164,11 @@ impl Grounding {
     }
 
     fn likeliest(&self) -> usize {
-        let most = |word: &WordMap| word.seen.as_ref().map(|map| map.stats().max);
+        // A word that every part brings about ("An") is seen nowhere.
+        let most = |word: &WordMap| word.seen.as_ref().map(|map| (!map.is_flat(), map.stats().max));
         let seen = self.words.iter().enumerate().filter_map(|(at, word)| Some((at, most(word)?)));
-        seen.max_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(at, _)| at)
+        let order = |a: (bool, f32), b: (bool, f32)| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1));
+        seen.max_by(|a, b| order(a.1, b.1)).map_or(0, |(at, _)| at)
     }
 }
 
@@ -295,6 +297,9 @@ mod tests {
         assert_eq!((unseen.word(0, None), unseen.word(0, Some((0, 9)))), (Some(0), Some(1)));
         let seen = of(vec![word(Some(0.1)), word(Some(2.0)), word(Some(1.0))]);
         assert_eq!((seen.word(0, None), seen.word(0, Some((1, 0)))), (Some(1), Some(1)));
+        let all_over = Heatmap::new(1, 2, vec![9.0, 9.1]).unwrap();
+        let an = WordMap { seen: Some(all_over), ..word(None) };
+        assert_eq!(of(vec![an, word(Some(2.0))]).word(0, None), Some(1));
         assert_eq!(of(Vec::new()).word(0, None), None);
     }
 }
