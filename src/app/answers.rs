@@ -202,6 +202,7 @@ impl App {
                     self.view.ask.timings = Some(talk::took(waited, rate));
                 }
                 card.finish(answer);
+                self.answered(index);
                 if self.view.settings.read_aloud && finish != Finish::Stopped {
                     self.speak(index);
                 }

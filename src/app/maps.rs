@@ -55,6 +55,8 @@ enum What {
 pub struct MapState {
     /// What is being found out, each kind once.
     readings: Vec<Reading>,
+    /// The card that was answered last, here: what was opened is not read back unasked.
+    answered: Option<usize>,
     /// What the maps that are shown are about.
     about: Option<About>,
     /// The folder that the thread of the maps was told of.
@@ -329,8 +331,13 @@ impl App {
         self.label_maps(&card.exchange.pictures.first()?.about())
     }
 
-    /// Begins to read back the answer that is shown, for the phrases that no label ties, where nothing
-    /// else is to be done.
+    /// This card has its answer.
+    pub(super) fn answered(&mut self, index: usize) {
+        self.map_state.answered = Some(index);
+    }
+
+    /// Begins to read back the newest answer, for the phrases that no label ties, where nothing else is
+    /// to be done.
     fn look_alone(&mut self) {
         let nothing_else = self.under_way.is_empty()
             && !self.is_reading_back()
@@ -339,7 +346,8 @@ impl App {
         if !self.view.settings.maps.ground_answers || !nothing_else {
             return;
         }
-        let Some(index) = card(&self.view) else { return };
+        let answered = card(&self.view).filter(|index| self.map_state.answered == Some(*index));
+        let Some(index) = answered else { return };
         let card = &self.view.talk.cards[index];
         let open = match &card.grounding {
             // Nobody could say what is to be seen in its picture.
@@ -408,6 +416,7 @@ impl App {
     /// Forgets every reading, since the conversation they belong to is left.
     pub(super) fn forget_maps(&mut self) {
         self.leave(|_| true);
+        self.map_state.answered = None;
         let maps = &mut self.view.maps;
         (maps.word, maps.pinned, maps.pointed, maps.checked) = (None, None, None, None);
         (maps.causal, maps.typed) = (Wanted::None, Wanted::None);
