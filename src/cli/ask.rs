@@ -56,7 +56,7 @@ pub fn run(tools: Tools<'_>, args: &AskArgs) -> Result<(), CliError> {
         begun |= !text.is_empty();
         write!(out, "{text}").and_then(|()| out.flush()).map_err(|_| CliError::OutputClosed)
     })?;
-    let unconfirmed = session.unconfirmed(&pictures, &seen, answer.text.trim_start())?;
+    let unconfirmed = session.unconfirmed(&pictures, &seen, answer.text.trim_start());
     // The question is about the last picture.
     let about = conversation.turns[0].pictures.last().cloned();
     let maps = match about.filter(|_| args.ground || args.heatmap.is_some()) {

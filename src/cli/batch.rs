@@ -126,6 +126,6 @@ fn answer(
     let answer = session.ask(question, |_| Ok(()))?;
     let mut report = Report::new(model, &pictures, &evidence, &line.question, &answer, decode);
     report.line = Some(number);
-    report.unconfirmed = session.unconfirmed(&pictures, &seen, &answer.text)?;
+    report.unconfirmed = session.unconfirmed(&pictures, &seen, &answer.text);
     json_line(out, &report)
 }

@@ -121,18 +121,17 @@ impl Session {
     }
 
     /// What `answer` says to be there and the last of `pictures` does not bear out; what was seen of it
-    /// is looked for in `seen` first.
-    pub fn unconfirmed(
-        &self,
-        pictures: &[Look],
-        seen: &[Sighting],
-        answer: &str,
-    ) -> Result<Vec<Claim>, CliError> {
-        let Some(picture) = pictures.last() else { return Ok(Vec::new()) };
-        Ok(match seen.last() {
-            Some(seen) => explain::unconfirmed(answer, &seen.maps),
-            None => explain::unconfirmed(answer, &self.witness.sighting(picture)?.maps),
-        })
+    /// is looked for in `seen` first. An answer is not lost where nobody can look.
+    pub fn unconfirmed(&self, pictures: &[Look], seen: &[Sighting], answer: &str) -> Vec<Claim> {
+        let looked = || match pictures.last().map(|picture| self.witness.sighting(picture)) {
+            Some(Err(error)) => {
+                eprintln!("lorgnette: the answer is not held against its picture: {error}");
+                None
+            }
+            looked => looked?.ok(),
+        };
+        let seen = seen.last().cloned().or_else(looked);
+        seen.map_or(Vec::new(), |seen| explain::unconfirmed(answer, &seen.maps))
     }
 
     /// Whether the model, which is ready, is told what specialists see.
