@@ -17,25 +17,34 @@ use values::safetensors::{Header, HeaderError};
 use super::ModelError;
 
 /// `architectures` entries that mistral.rs 0.8.1 runs with pictures.
-const SUPPORTED: [&str; 17] = [
+const SUPPORTED: [&str; 12] = [
     "Gemma3ForConditionalGeneration",
     "Gemma3nForConditionalGeneration",
     "Gemma4ForConditionalGeneration",
-    "Idefics2ForConditionalGeneration",
+    IDEFICS2,
     IDEFICS3,
     "Llama4ForConditionalGeneration",
     "MiniCPMO",
     "Mistral3ForConditionalGeneration",
-    "MllamaForConditionalGeneration",
     "Phi3VForCausalLM",
     "Phi4MMForCausalLM",
-    "Qwen2VLForConditionalGeneration",
-    "Qwen2_5_VLForConditionalGeneration",
     "Qwen3VLForConditionalGeneration",
     "Qwen3VLMoeForConditionalGeneration",
-    "Qwen3_5ForConditionalGeneration",
-    "Qwen3_5MoeForConditionalGeneration",
 ];
+
+/// `architectures` entries that mistral.rs 0.8.1 loads and does not answer rightly with, and why.
+const WRONG: [(&str, &str); 7] = [
+    ("LlavaForConditionalGeneration", "gives wrong answers"),
+    ("LlavaNextForConditionalGeneration", "gives wrong answers"),
+    ("MllamaForConditionalGeneration", "forgets the picture after its first word"),
+    ("Qwen2VLForConditionalGeneration", "fails after its first word"),
+    ("Qwen2_5_VLForConditionalGeneration", "loses its place after its first word"),
+    ("Qwen3_5ForConditionalGeneration", "fails on a processor"),
+    ("Qwen3_5MoeForConditionalGeneration", "fails on a processor"),
+];
+
+/// The kind that is shown one picture where its files ask for tiles.
+const IDEFICS2: &str = "Idefics2ForConditionalGeneration";
 
 /// The kind whose pictures Lorgnette prepares itself.
 const IDEFICS3: &str = "Idefics3ForConditionalGeneration";
@@ -69,22 +78,40 @@ pub fn validate(folder: &Path) -> Result<(ModelFacts, Replacements), ModelError>
         return Err(unsupported(folder, reason.into()));
     }
     let mut config = read_object(folder, "config.json")?;
+    let renamed = idefics3::rename(&mut config);
     let architecture = architecture(folder, &config)?;
     let tokenizer = read_object(folder, "tokenizer.json")?;
     check_tokenizer(&folder.join("tokenizer.json"), &tokenizer)?;
-    let mut preprocessor = read_object(folder, "preprocessor_config.json")?;
-    check_preprocessor(&folder.join("preprocessor_config.json"), &preprocessor)?;
     let processor = read_optional_object(folder, "processor_config.json")?;
+    let own = read_optional_object(folder, "preprocessor_config.json")?;
+    let has_own = own.is_some();
+    // Newer checkpoints have all of it in one file.
+    let within = || processor.as_ref()?.get("image_processor").filter(|it| it.is_object()).cloned();
+    let file = "preprocessor_config.json";
+    let missing = || ModelError::Missing { folder: folder.to_path_buf(), file: file.to_owned() };
+    let mut preprocessor = own.or_else(within).ok_or_else(missing)?;
+    check_preprocessor(&folder.join(file), &preprocessor)?;
     let generation = read_optional_object(folder, "generation_config.json")?;
-    check_template(folder, processor.as_ref())?;
+    let templates = templates(folder, processor.as_ref())?;
 
     let mut replacements = Replacements::new();
+    // Over the tiles of this kind, too, mistral.rs panics (`vision_models/idefics2`).
+    let untiled = architecture == IDEFICS2 && preprocessor["do_image_splitting"] != false;
+    if untiled {
+        preprocessor["do_image_splitting"] = false.into();
+    }
+    if untiled || !has_own {
+        replacements.insert(file, preprocessor.clone());
+    }
+    if let Some(once) = beginning_once(&tokenizer, &templates) {
+        replacements.insert("tokenizer.json", once);
+    }
     if architecture == IDEFICS3 {
-        if idefics3::complete_config(&mut config) {
+        if idefics3::complete_config(&mut config) || renamed {
             replacements.insert("config.json", config.clone());
         }
         if idefics3::adapt_preprocessor(&mut preprocessor, &config) {
-            replacements.insert("preprocessor_config.json", preprocessor.clone());
+            replacements.insert(file, preprocessor.clone());
         }
     }
     let text = config.get("text_config").filter(|text| text.is_object()).unwrap_or(&config);
@@ -131,14 +158,33 @@ fn architecture(folder: &Path, config: &Value) -> Result<String, ModelError> {
     if SUPPORTED.contains(&name) {
         return Ok(name.to_owned());
     }
-    let reason = if name.starts_with("Llava") {
-        format!(
-            "{name} gives wrong answers in this engine and is not offered: choose another model"
-        )
-    } else {
-        format!("{name:?} is no picture model that this engine knows: choose another model")
-    };
+    let wrong = WRONG.iter().find(|(wrong, _)| *wrong == name);
+    let reason = wrong.map_or_else(
+        || format!("{name:?} is no picture model that this engine knows: choose another model"),
+        |(_, why)| {
+            format!("{name} {why} in this engine: choose another model, such as one of Qwen3-VL")
+        },
+    );
     Err(unsupported(folder, reason))
+}
+
+/// The tokenizer without what it puts before each text, where the chat template brings that as well:
+/// mistral.rs always asks for it, and a model that is told twice that a text begins answers otherwise.
+fn beginning_once(tokenizer: &Value, templates: &[String]) -> Option<Value> {
+    let processors = tokenizer.get("post_processor")?;
+    let all = processors.get("processors").and_then(Value::as_array);
+    let mut all = all.map_or(std::slice::from_ref(processors), Vec::as_slice).iter();
+    let first = all.find_map(|one| one.pointer("/single/0/SpecialToken/id")?.as_str())?;
+    let brings = |template: &String| {
+        let start = template.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '<');
+        start.starts_with("bos_token") || template.trim_start().starts_with(first)
+    };
+    if !templates.iter().any(brings) {
+        return None;
+    }
+    let mut once = tokenizer.clone();
+    once["post_processor"] = Value::Null;
+    Some(once)
 }
 
 fn token_ids(value: Option<&Value>) -> Vec<u32> {
@@ -232,7 +278,7 @@ fn check_preprocessor(file: &Path, preprocessor: &Value) -> Result<(), ModelErro
 
 /// Without a chat template the first question would panic (`pipeline/processing.rs`), and with one
 /// of the Harmony kind it would ask the network for a vocabulary (`engine/add_request.rs`).
-fn check_template(folder: &Path, processor: Option<&Value>) -> Result<(), ModelError> {
+fn templates(folder: &Path, processor: Option<&Value>) -> Result<Vec<String>, ModelError> {
     let tokenizer_config = read_optional_object(folder, "tokenizer_config.json")?;
     let own_file = read_optional_object(folder, "chat_template.json")?;
     let mut templates: Vec<String> = [processor, tokenizer_config.as_ref(), own_file.as_ref()]
@@ -240,7 +286,7 @@ fn check_template(folder: &Path, processor: Option<&Value>) -> Result<(), ModelE
         .flatten()
         .filter_map(|file| file.get("chat_template"))
         .filter(|template| template.is_string() || template.is_array())
-        .map(Value::to_string)
+        .map(|template| template.as_str().map_or_else(|| template.to_string(), str::to_owned))
         .collect();
     templates.extend(read_text(folder, "chat_template.jinja")?);
     let is_harmony = |template: &String| {
@@ -253,7 +299,7 @@ fn check_template(folder: &Path, processor: Option<&Value>) -> Result<(), ModelE
         return Err(unsupported(folder, reason.into()));
     }
     match (templates.is_empty(), tokenizer_config) {
-        (false, _) => Ok(()),
+        (false, _) => Ok(templates),
         (true, None) => Err(ModelError::Missing {
             folder: folder.to_path_buf(),
             file: "tokenizer_config.json".into(),
@@ -307,4 +353,34 @@ fn read_header(file: &Path, shapes: &mut Shapes) -> Result<(), ModelError> {
         shapes.insert(name, info.shape.clone());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_text_begins_once() {
+        let before = json!({"type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": "<bos>"}}, {"Sequence": {"id": "A"}}]});
+        let tokenizer = |processor: &Value| json!({"post_processor": processor, "model": {}});
+        let once = |processor: &Value, template: &str| {
+            beginning_once(&tokenizer(processor), &[template.to_owned()])
+        };
+        for template in ["{{ bos_token }}\n{%- if", "{{- bos_token }}{%-", "<bos>{% for"] {
+            let found = once(&before, template).unwrap();
+            assert_eq!(found, json!({"post_processor": null, "model": {}}), "{template}");
+        }
+        let two =
+            json!({"type": "Sequence", "processors": [{"type": "ByteLevel"}, before.clone()]});
+        assert!(once(&two, "{{ bos_token }}").is_some());
+        // Where only one of them brings it, it stays.
+        assert_eq!(once(&before, "{% for message in messages %}"), None);
+        let after =
+            json!({"single": [{"Sequence": {"id": "A"}}, {"SpecialToken": {"id": "</s>"}}]});
+        assert_eq!(once(&after, "{{ bos_token }}"), None);
+        assert_eq!(once(&Value::Null, "{{ bos_token }}"), None);
+    }
 }

@@ -149,7 +149,10 @@ fn kinds_of_model_that_cannot_be_run() {
     let copy = Copy::new();
     for (name, reason) in [
         ("BertModel", "no picture model that this engine knows"),
-        ("LlavaForConditionalGeneration", "choose another model"),
+        ("LlavaForConditionalGeneration", "gives wrong answers in this engine"),
+        ("Qwen2VLForConditionalGeneration", "fails after its first word"),
+        ("Qwen2_5_VLForConditionalGeneration", "choose another model, such as one of Qwen3-VL"),
+        ("MllamaForConditionalGeneration", "forgets the picture"),
     ] {
         copy.edit("config.json", |config| {
             config["architectures"] = json!([name]);

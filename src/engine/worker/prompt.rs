@@ -80,7 +80,8 @@ pub fn build(question: &Question, speech: Speech<'_>) -> Result<Prompt, EngineEr
     let used: usize = turns.iter().map(|turn| turn.cost(facts, tokenizer)).sum();
     let room = facts.max_positions.saturating_sub(used);
 
-    let mut messages = MultimodalMessages::new();
+    // A model that thinks aloud would be read out to the user.
+    let mut messages = MultimodalMessages::new().enable_thinking(false);
     let mut written = Vec::with_capacity(turns.len());
     for turn in turns {
         let text = turn.told + &turn.text;
@@ -88,11 +89,12 @@ pub fn build(question: &Question, speech: Speech<'_>) -> Result<Prompt, EngineEr
         written.push(Written { role: turn.role, text: text.clone(), pictures: about });
         let prepared = turn.pictures.iter().map(|look| facts.input.prepare(look).0);
         let pictures: Vec<_> = prepared.map(DynamicImage::ImageRgb8).collect();
-        messages = match turn.role {
-            Role::Assistant => messages.add_message(TextMessageRole::Assistant, text),
-            Role::User if pictures.is_empty() => messages.add_message(TextMessageRole::User, text),
-            Role::User => messages.add_image_message(TextMessageRole::User, text, pictures),
+        let role = match turn.role {
+            Role::Assistant => TextMessageRole::Assistant,
+            Role::User => TextMessageRole::User,
         };
+        // Without pictures as well: published templates walk a turn's content as a list.
+        messages = messages.add_image_message(role, text, pictures);
     }
     let max_tokens = question.options.max_tokens.min(room);
     Ok(Prompt { messages, written, dropped_turns, max_tokens, used })
@@ -115,7 +117,8 @@ pub fn build_with_answer(
         let tokens = prompt.used + tokens;
         return Err(EngineError::TooLong { tokens, limit: facts.max_positions });
     }
-    prompt.messages = prompt.messages.add_message(TextMessageRole::Assistant, turn.text.clone());
+    let (role, text) = (TextMessageRole::Assistant, turn.text.clone());
+    prompt.messages = prompt.messages.add_image_message(role, text, Vec::new());
     Ok((prompt, turn.text))
 }
 

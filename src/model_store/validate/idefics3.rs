@@ -13,6 +13,17 @@ use crate::ModelError;
 /// Above any size of a known model, and small enough that products of sizes stay in range.
 const MAX_SIZE: usize = 1 << 20;
 
+/// Calls `SmolVLM`, which is the same under another name, by the name that mistral.rs knows. Whether it
+/// was one.
+pub fn rename(config: &mut Value) -> bool {
+    let is = config.pointer("/architectures/0") == Some(&json!("SmolVLMForConditionalGeneration"));
+    if is {
+        config["architectures"] = json!([super::IDEFICS3]);
+        config["model_type"] = json!("idefics3");
+    }
+    is
+}
+
 /// Adds the sizes that published configurations leave out because they are the defaults of
 /// `transformers`' `configuration_idefics3.py`; mistral.rs asks for each. Whether any was missing.
 pub fn complete_config(config: &mut Value) -> bool {
