@@ -15,9 +15,7 @@ use std::sync::{Arc, OnceLock};
 use candle_core::Tensor;
 use engine::{EngineError, EngineEvent, Question, RequestId};
 use mistralrs::core::Response;
-use mistralrs::{
-    CustomLogitsProcessor, NormalRequest, Request, RequestLike, RequestMessage, SamplingParams,
-};
+use mistralrs::{CustomLogitsProcessor, NormalRequest, Request, RequestMessage, SamplingParams};
 use tokio::sync::mpsc;
 use values::panics;
 
@@ -139,9 +137,8 @@ impl Worker {
     fn look(&mut self, request: RequestId, mut prompt: Prompt) -> Result<(), EngineError> {
         let Some(model) = &self.model else { return Err(EngineError::NoModel) };
         let glimpse = Arc::new(Glimpse { end: model.facts.eos_tokens[0], tokens: OnceLock::new() });
-        prompt.messages.resolve_pending_prefixes(&model.category);
         let processor: Arc<dyn CustomLogitsProcessor> = glimpse.clone();
-        let messages = prompt.messages.take_messages();
+        let messages = prompt.take_request(&model.category);
         let responses = send(model, messages, true, Some(processor))?;
         let looking = Looking { request, written: prompt.written, glimpse };
         self.ending = Some(Ending::new(responses, Of::Looking(looking)));

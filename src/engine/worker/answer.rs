@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use conversation::{Answer, Finish, Options, Timings, Token};
 use engine::{EngineError, Question, RequestId};
 use mistralrs::core::Response;
-use mistralrs::{CustomLogitsProcessor, NormalRequest, Request, RequestLike, SamplingParams};
+use mistralrs::{CustomLogitsProcessor, NormalRequest, Request, SamplingParams};
 use tokenizers::Tokenizer;
 use tokenizers::tokenizer::step_decode_stream;
 use tokio::sync::mpsc;
@@ -76,7 +76,6 @@ impl Running {
         let (sampler, stop, tokens) =
             Sampler::new(options, eos_tokens, model.facts.max_positions, held);
         let sampler: Arc<dyn CustomLogitsProcessor> = Arc::new(sampler);
-        prompt.messages.resolve_pending_prefixes(&model.category);
         let (sender, responses) = mpsc::channel(RESPONSES);
         let sampling = SamplingParams {
             temperature: Some(0.0),
@@ -84,7 +83,7 @@ impl Running {
             max_len: Some(prompt.max_tokens + 1),
             ..SamplingParams::deterministic()
         };
-        let messages = prompt.messages.take_messages();
+        let messages = prompt.take_request(&model.category);
         let normal = NormalRequest {
             is_streaming: true,
             logits_processors: Some(vec![sampler]),

@@ -5,7 +5,7 @@ use conversation::{Role, Turn};
 use engine::{EngineError, Question};
 use evidence::EvidenceWords;
 use image::DynamicImage;
-use mistralrs::{MultimodalMessages, TextMessageRole};
+use mistralrs::{ModelCategory, MultimodalMessages, RequestLike, RequestMessage, TextMessageRole};
 use model_store::ModelFacts;
 use tokenizers::Tokenizer;
 use values::picture::{About, Look};
@@ -31,8 +31,8 @@ pub struct Speech<'a> {
 
 /// A prompt that fits.
 pub struct Prompt {
-    /// What mistral.rs is sent.
-    pub messages: MultimodalMessages,
+    /// What it says to mistral.rs: see [`Prompt::take_request`].
+    messages: MultimodalMessages,
     /// What that says and shows.
     pub written: Vec<Written>,
     /// Earlier turns left out to make it fit.
@@ -44,6 +44,22 @@ pub struct Prompt {
 }
 
 impl Prompt {
+    /// What mistral.rs is sent to a model of this category. Every turn's content is a list, also where it
+    /// has no pictures and mistral.rs would make it a string: published templates walk it as one.
+    pub fn take_request(&mut self, category: &ModelCategory) -> RequestMessage {
+        self.messages.resolve_pending_prefixes(category);
+        let mut request = self.messages.take_messages();
+        let RequestMessage::MultimodalChat { messages, .. } = &mut request else { return request };
+        for content in messages.iter_mut().filter_map(|message| message.get_mut("content")) {
+            if let Some(text) = content.clone().left() {
+                let kind = ("type".to_owned(), "text".into());
+                let part = [kind, ("text".to_owned(), text.into())].into_iter().collect();
+                *content = Ok(vec![part]).into();
+            }
+        }
+        request
+    }
+
     /// Whether this begins with all that `beginning` says and shows. Its last turn may go on.
     pub fn goes_on_from(&self, beginning: &[Written]) -> bool {
         let Some((last, before)) = beginning.split_last() else { return false };
@@ -93,7 +109,6 @@ pub fn build(question: &Question, speech: Speech<'_>) -> Result<Prompt, EngineEr
             Role::Assistant => TextMessageRole::Assistant,
             Role::User => TextMessageRole::User,
         };
-        // Without pictures as well: published templates walk a turn's content as a list.
         messages = messages.add_image_message(role, text, pictures);
     }
     let max_tokens = question.options.max_tokens.min(room);
@@ -117,8 +132,7 @@ pub fn build_with_answer(
         let tokens = prompt.used + tokens;
         return Err(EngineError::TooLong { tokens, limit: facts.max_positions });
     }
-    let (role, text) = (TextMessageRole::Assistant, turn.text.clone());
-    prompt.messages = prompt.messages.add_image_message(role, text, Vec::new());
+    prompt.messages = prompt.messages.add_message(TextMessageRole::Assistant, turn.text.clone());
     Ok((prompt, turn.text))
 }
 
@@ -200,7 +214,6 @@ mod tests {
     use conversation::{Options, Seen};
     use evidence::{Evidence, Label, Labels};
     use image::RgbImage;
-    use mistralrs::RequestLike;
     use values::frame::{Frame, Source};
     use values::picture::ImageInput;
 

@@ -12,7 +12,7 @@ use candle_core::{DType, Device, IndexOp, Tensor};
 use engine::{EngineError, RequestId, ScoreRequest, Scores};
 use grounding::{Piece, TokenLogits};
 use mistralrs::core::Response;
-use mistralrs::{NormalRequest, Request, RequestLike, SamplingParams};
+use mistralrs::{NormalRequest, Request, SamplingParams};
 use tokenizers::Tokenizer;
 use tokio::sync::mpsc;
 use values::panics;
@@ -58,14 +58,13 @@ impl Scoring {
         wanted.question.check()?;
         let started = Instant::now();
         let ScoreRequest { question, answer, sampled } = wanted;
-        let (prompt, text) = prompt::build_with_answer(&question, &answer, model.speech())?;
-        let mut messages = prompt.messages;
-        messages.resolve_pending_prefixes(&model.category);
+        let (mut prompt, text) = prompt::build_with_answer(&question, &answer, model.speech())?;
         let (sender, responses) = mpsc::channel(RESPONSES);
+        let messages = prompt.take_request(&model.category);
         let sampling = SamplingParams { max_len: Some(1), ..SamplingParams::deterministic() };
         let normal = NormalRequest {
             return_raw_logits: true,
-            ..NormalRequest::new_simple(messages.take_messages(), sampling, sender, 0, None, None)
+            ..NormalRequest::new_simple(messages, sampling, sender, 0, None, None)
         };
         model
             .requests
