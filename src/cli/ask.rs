@@ -6,7 +6,7 @@ use std::io::{Write, stdout};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use engine::Question;
+use engine::{EngineError, Question};
 use explain::Told;
 use values::config::DEFAULT_QUESTION;
 use values::frame::Source;
@@ -59,7 +59,11 @@ pub fn run(tools: Tools<'_>, args: &AskArgs) -> Result<(), CliError> {
     let unconfirmed = session.unconfirmed(&pictures, &seen, answer.text.trim_start());
     // The question is about the last picture.
     let about = conversation.turns[0].pictures.last().cloned();
-    let maps = match about.filter(|_| args.ground || args.heatmap.is_some()) {
+    let wanted = args.ground || args.heatmap.is_some();
+    // An answer is not lost because its model has no maps.
+    let none = (wanted && model.input.grid().is_none())
+        .then(|| EngineError::NoMaps(model.info.name.clone()).to_string());
+    let maps = match about.filter(|_| wanted && none.is_none()) {
         Some(picture) if !answer.text.is_empty() => {
             let told = Told {
                 question: conversation,
@@ -79,7 +83,10 @@ pub fn run(tools: Tools<'_>, args: &AskArgs) -> Result<(), CliError> {
     if args.json {
         let mut report = Report::new(&model, &pictures, &evidence, &question, &answer, decode);
         report.unconfirmed = unconfirmed;
-        report.maps = maps.as_ref().map(|(frame, maps)| maps.report(frame.pixels.dimensions()));
+        let maps = maps.as_ref().map(|(frame, maps)| maps.report(frame.pixels.dimensions()));
+        let maps =
+            serde_json::to_value(maps).map_err(|error| CliError::Usage(error.to_string()))?;
+        report.maps = wanted.then_some(maps);
         json_line(&mut out, &report)?;
     } else {
         text_line(&mut out, "")?;
@@ -98,7 +105,7 @@ pub fn run(tools: Tools<'_>, args: &AskArgs) -> Result<(), CliError> {
             answer.tokens.len(),
         );
     }
-    if let Some(remark) = remark(&answer) {
+    for remark in remark(&answer).into_iter().chain(none) {
         eprintln!("lorgnette: {remark}");
     }
     Ok(())

@@ -13,7 +13,6 @@ use values::region::Region;
 use values::text::one_line;
 
 use super::CliError;
-use super::heatmaps::MapsReport;
 
 /// One answer with all that is needed to judge or repeat it.
 #[derive(Serialize)]
@@ -39,9 +38,10 @@ pub struct Report<'a> {
     pub decode_pictures: f64,
     /// Tokens a second after the first.
     pub tokens_per_second: Option<f64>,
-    /// Where the answer's words and phrases are in the picture.
+    /// Where the answer's words and phrases are in the picture, where that was asked for: null where the
+    /// answer or the model has no maps.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub maps: Option<MapsReport<'a>>,
+    pub maps: Option<serde_json::Value>,
 }
 
 #[derive(Serialize)]

@@ -15,6 +15,7 @@ mod replay;
 mod resources;
 mod revisions;
 mod score;
+mod seats;
 #[path = "../support/mod.rs"]
 mod support;
 
