@@ -23,6 +23,7 @@ mod network;
 mod news;
 mod power;
 mod state;
+mod ties;
 #[cfg(test)]
 mod unit_tests;
 mod viewfinder;

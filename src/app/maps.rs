@@ -4,19 +4,11 @@
 //! the most. A question takes the place of the readings; what they were for is then left as it is.
 //! What is computed between them is computed by [`Reader`], on a thread of its own.
 
-use std::sync::Arc;
-
-use conversation::Finish;
 use engine::{EngineError, Question, RequestId, Scores};
-use evidence::LabelMaps;
-use explain::{
-    Aim, Explainer, Finding, Grounding, MapNews, READINGS, ReadId, ReadNews, Reader, Search, Told,
-    unconfirmed,
-};
+use explain::{Aim, Explainer, Finding, MapNews, ReadId, ReadNews, Reader, Told};
 use ui::maps::{MapAction, MapKind, Wanted, card};
-use ui::talk::Card;
 use values::frame::FrameId;
-use values::job::{Progress, Trouble};
+use values::job::Trouble;
 use values::picture::{About, ImageInput, Look};
 use values::region::Region;
 
@@ -24,6 +16,7 @@ use super::App;
 use super::act::Waiting;
 use super::asking::turns;
 use super::desktop::Wish;
+use super::ties::show_grounding;
 
 /// Said once a thread is gone, and of every map that it would have made.
 const NO_ENCODERS: &str = "The encoders' maps cannot be drawn any more: start Lorgnette again.";
@@ -41,7 +34,7 @@ struct Reading {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum What {
+pub(super) enum What {
     /// The words and phrases of this card's answer.
     Ground(usize),
     /// A word that was typed.
@@ -56,7 +49,7 @@ pub struct MapState {
     /// What is being found out, each kind once.
     readings: Vec<Reading>,
     /// The card that was answered last, here: what was opened is not read back unasked.
-    answered: Option<usize>,
+    pub(super) answered: Option<usize>,
     /// What the maps that are shown are about.
     about: Option<About>,
     /// The folder that the thread of the maps was told of.
@@ -281,7 +274,7 @@ impl App {
     }
 
     /// What was asked and answered on a card whose picture is shown.
-    fn told(&self, index: usize) -> Option<Told> {
+    pub(super) fn told(&self, index: usize) -> Option<Told> {
         let (before, card) = (self.view.talk.cards.get(..index)?, self.view.talk.cards.get(index)?);
         let frame = &self.view.stage.shown.as_ref()?.frame;
         let answered = !card.under_way && !card.text().trim().is_empty();
@@ -304,73 +297,6 @@ impl App {
             Some(_) => Ok(model.input.clone()),
             None => Err(EngineError::NoMaps(model.info.name.clone()).to_string()),
         })
-    }
-
-    /// Ties answers to what the label encoder sees in their pictures, and holds against it what they
-    /// say to be there, as soon as both are known.
-    pub(super) fn tie_at_once(&mut self) {
-        for index in 0..self.view.talk.cards.len() {
-            let card = &self.view.talk.cards[index];
-            let answered = !card.under_way && !card.text().is_empty();
-            if !answered || card.claims.is_some() || card.exchange.answer.finish == Finish::Failed {
-                continue;
-            }
-            let Some(maps) = self.label_maps_of(card) else { continue };
-            let claims = unconfirmed(card.text(), &maps);
-            let tied = Grounding::at_once(card.text(), &maps);
-            let card = &mut self.view.talk.cards[index];
-            card.claims = Some(claims);
-            if self.view.settings.maps.ground_answers && matches!(card.grounding, Wanted::None) {
-                card.grounding = Wanted::Ready(tied);
-            }
-        }
-    }
-
-    /// Where labels are in the picture that a card is about, once somebody looked.
-    pub(super) fn label_maps_of(&self, card: &Card) -> Option<Arc<LabelMaps>> {
-        self.label_maps(&card.exchange.pictures.first()?.about())
-    }
-
-    /// This card has its answer.
-    pub(super) fn answered(&mut self, index: usize) {
-        self.map_state.answered = Some(index);
-    }
-
-    /// Begins to read back the newest answer, for the phrases that no label ties, where nothing else is
-    /// to be done.
-    fn look_alone(&mut self) {
-        let nothing_else = self.under_way.is_empty()
-            && !self.is_reading_back()
-            && self.evidence_is_settled()
-            && !self.view.live.on;
-        if !self.view.settings.maps.ground_answers || !nothing_else {
-            return;
-        }
-        let answered = card(&self.view).filter(|index| self.map_state.answered == Some(*index));
-        let Some(index) = answered else { return };
-        let card = &self.view.talk.cards[index];
-        let open = match &card.grounding {
-            // Nobody could say what is to be seen in its picture.
-            Wanted::None => true,
-            Wanted::Ready(found) => found.search == Search::Open,
-            Wanted::Coming | Wanted::Failed(_) => false,
-        };
-        if open && card.exchange.answer.finish != Finish::Stopped {
-            self.ground(index);
-        }
-    }
-
-    /// Begins to tie the answer of a card to the picture, with the label encoder's help.
-    fn ground(&mut self, index: usize) {
-        let Some(told) = self.told(index) else { return };
-        let labels = self.label_maps(&told.picture.about());
-        self.begin(told, Aim::Ground(labels), What::Ground(index));
-    }
-
-    /// The same without it.
-    fn look_again(&mut self, index: usize) {
-        let Some(told) = self.told(index) else { return };
-        self.begin(told, Aim::Ground(None), What::Ground(index));
     }
 
     fn type_word(&mut self, word: &str) {
@@ -426,7 +352,7 @@ impl App {
     }
 
     /// Begins to find out what `aim` says about `told`, in place of what was found out so before.
-    fn begin(&mut self, told: Told, aim: Aim, what: What) {
+    pub(super) fn begin(&mut self, told: Told, aim: Aim, what: What) {
         self.leave(|other| other == what);
         let input = match self.maps_input() {
             Some(Ok(input)) => input,
@@ -549,19 +475,5 @@ impl App {
             self.follow_maps();
             self.want_attention();
         }
-    }
-}
-
-/// Takes in how far the search for the places of phrases has come: what is tied stays until it is tied
-/// otherwise.
-fn show_grounding(known: &mut Wanted<Grounding>, news: Wanted<Grounding>) {
-    match (&mut *known, news) {
-        (Wanted::Ready(known), Wanted::Ready(news)) => *known = news.keeping(known),
-        (Wanted::Ready(known), Wanted::Coming) => {
-            known.search = Search::UnderWay(Progress::new(0, READINGS));
-        }
-        (Wanted::Ready(known), Wanted::None) => known.search = Search::Open,
-        (Wanted::Ready(known), Wanted::Failed(reason)) => known.search = Search::Failed(reason),
-        (_, news) => *known = news,
     }
 }

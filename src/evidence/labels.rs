@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use values::text;
 
 use crate::EvidenceError;
-use crate::vocabulary::{self, Class, Key};
+use crate::vocabulary::{Class, Key, Lookup};
 
 /// The file of a label encoder that says what its rows mean.
 const FILE: &str = "labels.json";
@@ -68,7 +68,7 @@ pub struct LabelSet {
     pub input: Input,
     /// The names as words are looked up among them.
     #[serde(skip)]
-    keys: Vec<Key>,
+    lookup: Lookup,
 }
 
 /// A name, and the kind of thing it is.
@@ -128,7 +128,7 @@ impl LabelSet {
         let set: Self = serde_json::from_str(&text).map_err(|e| EvidenceError::file(&file, &e))?;
         match set.trouble() {
             Some(trouble) => Err(EvidenceError::file(&file, &trouble)),
-            None => Ok(set.with_keys()),
+            None => Ok(set.with_lookup()),
         }
     }
 
@@ -145,13 +145,13 @@ impl LabelSet {
         let row_group = (0..groups.len()).collect();
         let input =
             Input { area: 1024.0, multiple: 32, aspect: [1.0, 1.0], mean: 127.0, scale: 128.0 };
-        let (sure, perhaps, most, keys) = (0.5, 0.06, 4, Vec::new());
-        Self { row_group, groups, sure, perhaps, most, input, keys }.with_keys()
+        let (sure, perhaps, most, lookup) = (0.5, 0.06, 4, Lookup::default());
+        Self { row_group, groups, sure, perhaps, most, input, lookup }.with_lookup()
     }
 
-    fn with_keys(self) -> Self {
+    fn with_lookup(self) -> Self {
         let key = |group: &Group| Key::new(&group.name, group.kind.as_deref());
-        Self { keys: self.groups.iter().map(key).collect(), ..self }
+        Self { lookup: Lookup::new(self.groups.iter().map(key).collect()), ..self }
     }
 
     fn trouble(&self) -> Option<&'static str> {
@@ -213,12 +213,12 @@ impl LabelSet {
 
     /// The numbers of the names that `noun` names.
     pub(crate) fn called(&self, noun: &str) -> Vec<usize> {
-        vocabulary::called(&self.keys, noun)
+        self.lookup.called(noun)
     }
 
-    /// Those that may be meant by it, and their class: see [`vocabulary::may_be`].
+    /// Those that may be meant by it, and their class: see [`Lookup::may_be`].
     pub(crate) fn may_be(&self, noun: &str) -> Option<(Class, Vec<usize>)> {
-        vocabulary::may_be(&self.keys, noun)
+        self.lookup.may_be(noun)
     }
 
     /// The chances from which a name is sure, and possible.

@@ -1,7 +1,7 @@
 //! Which labels a word of an answer names: by name, by kind, by the noun that a name ends in, or by
 //! another word for one of these.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
@@ -81,46 +81,66 @@ impl Key {
     }
 }
 
-/// The numbers of those of `keys` that `word` names, one noun of one or several words.
-pub fn called(keys: &[Key], word: &str) -> Vec<usize> {
-    named(keys, meant(&plain(word)))
+/// The labels of a set as words are looked up among them, by their numbers in the set.
+#[derive(Debug, Clone, Default)]
+pub struct Lookup {
+    keys: Vec<Key>,
+    /// The classes, found once: an answer has many nouns.
+    classes: Vec<Found>,
 }
 
-fn named(keys: &[Key], word: &str) -> Vec<usize> {
-    let is = |(number, key): (usize, &Key)| key.is_called(word).then_some(number);
-    keys.iter().enumerate().filter_map(is).collect()
+/// The labels of a class.
+#[derive(Debug, Clone)]
+struct Found {
+    class: Class,
+    all: BTreeSet<usize>,
+    families: Vec<BTreeSet<usize>>,
 }
 
-/// The numbers of those of `keys` that may be meant where `word` is said, and the class of them all;
-/// `None` of a word whose absence nothing is to be concluded from.
-pub fn may_be(keys: &[Key], word: &str) -> Option<(Class, Vec<usize>)> {
-    let said = plain(word);
-    if VOCABULARY.ambiguous.contains(&said) {
-        return None;
+impl Lookup {
+    /// Of these labels, in this order.
+    pub fn new(keys: Vec<Key>) -> Self {
+        let lookup = Self { keys, classes: Vec::new() };
+        let of = |words: &Vec<String>| -> BTreeSet<usize> {
+            words.iter().flat_map(|word| lookup.named(word)).collect()
+        };
+        let classes = VOCABULARY.classes.iter().map(|(class, members)| {
+            let families: Vec<_> = members.families.iter().map(of).collect();
+            let all = of(&members.words).into_iter().chain(families.iter().flatten().copied());
+            Found { class: *class, all: all.collect(), families }
+        });
+        let classes = classes.collect();
+        Self { classes, ..lookup }
     }
-    let own = called(keys, word);
-    if own.is_empty() {
-        return None;
+
+    /// The numbers of those that `word` names, one noun of one or several words.
+    pub fn called(&self, word: &str) -> Vec<usize> {
+        self.named(meant(&plain(word))).collect()
     }
-    let mut classes = VOCABULARY.classes.iter();
-    let of = |members: &Members| {
-        let words = members.words.iter().chain(members.families.iter().flatten());
-        words.flat_map(|word| named(keys, word)).collect::<Vec<_>>()
-    };
-    let within = |all: &[usize]| own.iter().all(|number| all.contains(number));
-    let (class, members) = classes.find(|(_, members)| within(&of(members)))?;
-    let mut all = own.clone();
-    for family in &members.families {
-        let family: Vec<usize> = family.iter().flat_map(|word| named(keys, word)).collect();
-        if own.iter().any(|number| family.contains(number)) {
-            all.extend(family);
+
+    /// Those that a plain word names.
+    fn named<'a>(&'a self, word: &'a str) -> impl Iterator<Item = usize> + 'a {
+        let is = move |(number, key): (usize, &Key)| key.is_called(word).then_some(number);
+        self.keys.iter().enumerate().filter_map(is)
+    }
+
+    /// The numbers of those that may be meant where `word` is said, and the class of them all; `None`
+    /// of a word whose absence nothing is to be concluded from.
+    pub fn may_be(&self, word: &str) -> Option<(Class, Vec<usize>)> {
+        let own = self.called(word);
+        if own.is_empty() || VOCABULARY.ambiguous.contains(&plain(word)) {
+            return None;
         }
+        let within = |found: &&Found| own.iter().all(|number| found.all.contains(number));
+        let Found { class, families, .. } = self.classes.iter().find(within)?;
+        let is_own = |family: &&BTreeSet<usize>| own.iter().any(|number| family.contains(number));
+        let kinds = own.iter().filter_map(|number| self.keys[*number].kind.as_deref());
+        let kinds: BTreeSet<&str> = kinds.collect();
+        let mut all: BTreeSet<usize> = own.iter().copied().collect();
+        all.extend(families.iter().filter(is_own).flatten());
+        all.extend(kinds.into_iter().flat_map(|kind| self.named(kind)));
+        Some((*class, all.into_iter().collect()))
     }
-    let kinds: Vec<&str> = own.iter().filter_map(|number| keys[*number].kind.as_deref()).collect();
-    all.extend(kinds.into_iter().flat_map(|kind| named(keys, kind)));
-    all.sort_unstable();
-    all.dedup();
-    Some((*class, all))
 }
 
 /// The name or kind that a plain word is another word for; itself where it is none.
@@ -160,12 +180,12 @@ mod tests {
         ("beagle", Some("dog")),
     ];
 
-    fn keys() -> Vec<Key> {
-        LABELS.iter().map(|(name, kind)| Key::new(name, *kind)).collect()
+    fn lookup() -> Lookup {
+        Lookup::new(LABELS.iter().map(|(name, kind)| Key::new(name, *kind)).collect())
     }
 
     fn names(word: &str) -> Vec<&'static str> {
-        called(&keys(), word).into_iter().map(|number| LABELS[number].0).collect()
+        lookup().called(word).into_iter().map(|number| LABELS[number].0).collect()
     }
 
     #[test]
@@ -187,7 +207,7 @@ mod tests {
     #[test]
     fn what_is_easily_taken_for_it_may_be_meant() {
         let all = |word: &str| {
-            let (class, numbers) = may_be(&keys(), word)?;
+            let (class, numbers) = lookup().may_be(word)?;
             Some((class, numbers.into_iter().map(|number| LABELS[number].0).collect::<Vec<_>>()))
         };
         let dogs = vec!["dog (English springer)", "timber wolf", "beagle"];
